@@ -1,0 +1,1 @@
+"""The engine: what runs by itself. Knows `content` and `db`; is called by `handlers`."""

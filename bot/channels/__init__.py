@@ -1,0 +1,1 @@
+"""How messages travel: one module per channel, all behind the protocol of `base`."""

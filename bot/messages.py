@@ -1,0 +1,44 @@
+"""Messages as the engine sees them, the same on every channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from db.states import ContentKind
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """What the bot says. `text` is also the caption of a picture and the note of a link card."""
+
+    kind: ContentKind
+    text: str
+    picture_id: int | None = None  # a row of `pictures`
+    link_url: str = ""
+    link_title: str = ""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What somebody said, or the bot's own message coming back (`is_self`, the echo).
+
+    `message_id` is unique per channel. `sender_id` is the platform's id: hash it before keeping it
+    (`bot.identity.member_hash`). `mentions_bot` is true when the bot is @-mentioned or answered.
+    """
+
+    channel: str
+    account: str
+    message_id: str
+    room_id: str
+    private: bool
+    sender_id: str
+    sender_name: str
+    kind: ContentKind
+    text: str
+    at: datetime
+    is_self: bool = False
+    mentions_bot: bool = False
+    picture_id: int | None = None
+    link_url: str = ""
+    link_title: str = ""

@@ -1,0 +1,50 @@
+"""Who may do what: one table. Every route and command names the permission it needs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from bot.errors import Forbidden
+from bot.identity import Actor
+from db.states import Role
+
+
+class Permission(StrEnum):
+    SEE = "see"  # dashboard, unit tree, reach: liaisons within their own subtree
+    SEE_ALERTS = "see_alerts"
+    WRITE_ALERT = "write_alert"
+    REVIEW_ALERT = "review_alert"  # release, send back
+    RUN_ALERT = "run_alert"  # pause, resume, cancel, decide about unknown deliveries
+    QUESTIONS = "questions"  # questions and leads
+    REGISTRY = "registry"  # import, export, gaps
+    PEOPLE = "people"  # one-time codes
+    USERS = "users"
+    AUDIT = "audit"
+    TRAINING = "training"  # the local chat, where one may speak as anybody
+
+
+_STAFF = {
+    Permission.SEE,
+    Permission.SEE_ALERTS,
+    Permission.RUN_ALERT,
+    Permission.QUESTIONS,
+    Permission.PEOPLE,
+    Permission.TRAINING,
+}
+
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.ADMIN: frozenset(Permission),
+    Role.PUBLISHER: frozenset(_STAFF | {Permission.WRITE_ALERT, Permission.REGISTRY}),
+    Role.REVIEWER: frozenset(_STAFF | {Permission.WRITE_ALERT, Permission.REVIEW_ALERT, Permission.AUDIT}),
+    Role.LIAISON: frozenset({Permission.SEE}),
+}
+
+
+def allowed(role: Role, permission: Permission) -> bool:
+    return permission in PERMISSIONS[role]
+
+
+def require(actor: Actor, permission: Permission) -> None:
+    """Raises `Forbidden` when the actor's role does not have `permission`."""
+    if not allowed(actor.role, permission):
+        raise Forbidden(f"{actor.role.label}没有此项权限，请联系管理员")

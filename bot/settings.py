@@ -1,0 +1,134 @@
+"""Every setting: its meaning, its default, what is allowed. Environment `XINFANG_…` beats `xinfang.toml`.
+
+docs/settings.md lists them all; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import time
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from bot.errors import SettingsError
+from db.states import Severity
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="XINFANG_", extra="forbid", frozen=True)
+
+    office: str = Field("嵊泗县反诈中心", min_length=1, max_length=40, description="署名：预警末尾和页面标题使用")
+    data_dir: Path = Field(Path("data"), description="数据目录：内置数据库、备份和日志所在")
+    database_url: str = Field(
+        "", description="数据库地址；留空使用内置 SQLite（数据目录下 xinfang.db），或 postgresql://用户@主机/库名"
+    )
+    timezone: str = Field("Asia/Shanghai", description="办公时区")
+    host: str = Field("127.0.0.1", description="网页监听地址；默认只限本机")
+    port: int = Field(8080, ge=0, le=65535, description="网页监听端口")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
+    log_format: Literal["json", "text"] = Field("json", description="日志格式")
+    channels: list[Literal["local"]] = Field(["local"], description="启用的通道")
+
+    # Pacing of one account; an account may have its own. Source: domain facts, wechatferry "safe mode".
+    gap_seconds: float = Field(3.0, ge=0, le=600, description="同一账号两次发送的最小间隔（秒，起点到起点）")
+    per_minute: int = Field(40, ge=1, le=100_000, description="同一账号每分钟最多发送条数")
+    per_day: int = Field(2000, ge=1, le=10_000_000, description="同一账号每日最多发送条数")
+    send_timeout: float = Field(
+        15.0, gt=0, le=120, description="一次发送等待平台答复的最长时间（秒），超时记为待确认"
+    )
+    max_attempts: int = Field(3, ge=1, le=20, description="确定未送达时最多尝试次数")
+    lease_seconds: float = Field(10.0, ge=0.5, le=120, description="账号租约时长（秒）：发送进程失联后多久可被接管")
+
+    quiet_start: time = Field(time(22, 0), description="免打扰开始时间")
+    quiet_end: time = Field(time(7, 0), description="免打扰结束时间；与开始时间相同表示不设免打扰")
+    quiet_exempt: list[Severity] = Field([Severity.RED], description="免打扰时段仍可推送的预警级别")
+    overdue_minutes: int = Field(15, ge=1, le=1440, description="定时预警错过多少分钟后不再自动发布，改为提示")
+    expiry_hours: int = Field(24, ge=1, le=720, description="预警默认有效期（小时）")
+    second_person: bool = Field(True, description="预警必须由编写人以外的人审核发布")
+    forward_days: int = Field(3, ge=1, le=60, description="预警发布后多少天内识别转发")
+
+    question_days: int = Field(180, ge=1, le=3650, description="咨询原文保留天数")
+    incoming_days: int = Field(30, ge=1, le=365, description="消息编号（去重用）保留天数")
+    session_hours: int = Field(12, ge=1, le=168, description="网页登录有效时长（小时）")
+    login_attempts: int = Field(5, ge=1, le=100, description="15 分钟内同一账号或地址允许的登录失败次数")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=os.environ.get("XINFANG_CONFIG", "xinfang.toml"))
+        return init_settings, env_settings, toml
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("应为时区名称，如 Asia/Shanghai")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
+            raise ValueError("应以 sqlite:/// 或 postgresql:// 开头，或留空")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def database(self) -> str:
+        """The database's URL with the default filled in."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'xinfang.db').resolve()}"
+
+    @property
+    def gap_ms(self) -> int:
+        return round(self.gap_seconds * 1000)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from arguments, environment and file, in this order. Raises `SettingsError` naming each fault."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [_fault_text(fault) for fault in error.errors()]
+        raise SettingsError("设置有误：\n" + "\n".join(lines)) from error
+
+
+def _fault_text(fault: Any) -> str:
+    name = str(fault["loc"][0]) if fault["loc"] else "?"
+    if fault["type"] == "extra_forbidden":
+        return f"  {name}：没有这个设置项（docs/settings.md 列出了全部）"
+    return f"  {name}（环境变量 XINFANG_{name.upper()}）= {fault['input']!r}：{_allowed(fault)}"
+
+
+def _allowed(fault: Any) -> str:
+    context = fault.get("ctx", {})
+    kinds: dict[str, Callable[[], str]] = {
+        "literal_error": lambda: f"只能是 {context['expected']}",
+        "enum": lambda: f"只能是 {context['expected']}",
+        "greater_than_equal": lambda: f"不能小于 {context['ge']}",
+        "greater_than": lambda: f"必须大于 {context['gt']}",
+        "less_than_equal": lambda: f"不能大于 {context['le']}",
+        "int_parsing": lambda: "应为整数",
+        "int_type": lambda: "应为整数",
+        "float_parsing": lambda: "应为数字",
+        "bool_parsing": lambda: "只能是 true 或 false",
+        "time_delta_parsing": lambda: "应为时间，如 22:00",
+        "time_parsing": lambda: "应为时间，如 22:00",
+        "string_too_short": lambda: "不能为空",
+        "string_too_long": lambda: f"最多 {context['max_length']} 个字",
+        "value_error": lambda: str(context["error"]),
+    }
+    return kinds[fault["type"]]() if fault["type"] in kinds else str(fault["msg"])

@@ -1,0 +1,1 @@
+"""Storage: models, sessions, migrations, and per noun functions that take a session. Knows nobody else."""

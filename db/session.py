@@ -1,0 +1,140 @@
+"""The database: one engine, readers, one kind of writer, and a group commit for the hot paths.
+
+SQLite has one writer at a time, so writers of this process queue on a lock instead of colliding, and each takes
+the write lock of the file when it begins (`BEGIN IMMEDIATE`) instead of failing half way. Every commit is durable
+before the call returns (`synchronous=FULL`): `sending` must survive a power cut, not only a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+T = TypeVar("T")
+Work = Callable[[AsyncSession], Awaitable[Any]]
+
+MAX_BATCH = 500  # marks per transaction; more adds latency and no throughput
+
+
+def async_url(url: str) -> sa.URL:
+    """The URL with the async driver filled in: people write `sqlite:///…` and `postgresql://…`."""
+    parsed = make_url(url)
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    return parsed.set(drivername=drivers.get(parsed.drivername, parsed.drivername))
+
+
+class Database:
+    """Sessions to read, to write, and `batched` writes that share one durable commit."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self.url = async_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"connect_args": {"timeout": 15}} if self.is_sqlite else {"pool_pre_ping": True}
+        self.engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=10, **options)
+        if self.is_sqlite:
+            sa.event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+            sa.event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._write_lock = asyncio.Lock()
+        self._queue: list[tuple[Work, asyncio.Future[Any]]] = []
+        self._flusher: asyncio.Task[None] | None = None
+
+    @contextlib.asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session for reading; whatever it changed is thrown away."""
+        async with self._sessions() as session:
+            yield session
+
+    @contextlib.asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        async with self._write_guard(), self._sessions() as session:
+            if self.is_sqlite:
+                await session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+            async with _transaction(session):
+                yield session
+
+    async def batched(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Run `work` in a transaction shared with whoever calls at the same time; returns when it is durable.
+
+        `work` must do nothing but use the session: when a neighbour's work fails the batch is rolled back and
+        every piece is run again alone, so that only the guilty one raises.
+        """
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.append((work, future))
+        if self._flusher is None or self._flusher.done():
+            self._flusher = asyncio.create_task(self._flush(), name="group-commit")
+        # Shielded: a caller that is cancelled while its mark is being committed must not tear the batch.
+        result: T = await asyncio.shield(future)
+        return result
+
+    async def close(self) -> None:
+        while self._flusher is not None and not self._flusher.done():
+            await asyncio.wait([self._flusher])
+        await self.engine.dispose()
+
+    async def _flush(self) -> None:
+        while self._queue:
+            batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
+            try:
+                results = await self._run_together([work for work, _ in batch])
+            except Exception as error:
+                if len(batch) == 1:
+                    _settle(batch[0][1], error=error)
+                else:
+                    await self._run_apart(batch)
+            else:
+                for (_, future), result in zip(batch, results, strict=True):
+                    _settle(future, result)
+
+    async def _run_together(self, works: list[Work]) -> list[Any]:
+        async with self.write() as session:
+            return [await work(session) for work in works]
+
+    async def _run_apart(self, batch: list[tuple[Work, asyncio.Future[Any]]]) -> None:
+        for work, future in batch:
+            try:
+                _settle(future, (await self._run_together([work]))[0])
+            except Exception as error:
+                _settle(future, error=error)
+
+    def _write_guard(self) -> contextlib.AbstractAsyncContextManager[Any]:
+        return self._write_lock if self.is_sqlite else contextlib.nullcontext()
+
+
+@contextlib.asynccontextmanager
+async def _transaction(session: AsyncSession) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException:
+        await session.rollback()
+        raise
+    await session.commit()
+
+
+def _settle(future: asyncio.Future[Any], result: Any = None, *, error: BaseException | None = None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")
