@@ -437,7 +437,7 @@ class LocalMessage(Base):
     )
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     room_id: Mapped[str] = mapped_column(sa.ForeignKey("local_rooms.room_id"))
-    sender_id: Mapped[str] = mapped_column(sa.String(60))  # a person, or "bot:<account>"
+    sender_id: Mapped[str] = mapped_column(sa.String(80))  # a person, or "bot:<account>" (an account has up to 60)
     sender_name: Mapped[str] = mapped_column(sa.String(60))
     kind: Mapped[ContentKind] = mapped_column(enum_column(ContentKind))
     text: Mapped[str] = mapped_column(sa.Text)
