@@ -1,0 +1,90 @@
+"""The composition: what the engine is made of, and how it starts and stops.
+
+`handlers` bring the ways in: the chat handlers are given to the router here by whoever builds the engine
+(`handlers.compose.build_engine`), the console and the command line hold the `Engine` itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from db.accounts import record_account_state
+
+from bot.channels.base import Channel
+from bot.clock import Clock, SystemClock
+from bot.delivery import Delivery
+from bot.events import Events
+from bot.folding import Folding
+from bot.forwarding import LiveAlerts
+from bot.knowledge import Knowledge
+from bot.routing import Handler, Router
+from bot.scheduler import Scheduler
+from bot.settings import Settings
+from db.session import Database
+from db.states import AccountState
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What chat handlers may use."""
+
+    settings: Settings
+    knowledge: Knowledge
+    live_alerts: LiveAlerts
+
+
+class Engine:
+    """Everything that runs by itself, around one database."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        channels: Sequence[Channel],
+        handlers: Sequence[Handler[Services]],
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.clock: Clock = clock or SystemClock()
+        self.events = Events()
+        self.channels = {channel.name: channel for channel in channels}
+        self.knowledge = Knowledge()
+        self.live_alerts = LiveAlerts(settings, database, self.clock)
+        services = Services(settings, self.knowledge, self.live_alerts)
+        self.router = Router(database, self.clock, self.events, handlers, services)
+        self.delivery = Delivery(settings, database, self.channels, self.clock, self.events)
+        self.scheduler = Scheduler(settings, database, self.clock, self.events)
+        self.folding = Folding(database, self.events)
+
+    async def start(self) -> None:
+        """Load what is live, then listen, send and tick. Returns when everything runs."""
+        await self.live_alerts.start(self.events)
+        await self.delivery.start()
+        for channel in self.channels.values():
+            await channel.start(self.router.take, self._reporter(channel.name))
+        await self.folding.start()
+        await self.scheduler.start()
+
+    async def stop(self) -> None:
+        """Stop taking, then sending; what is in flight is finished and recorded. Takes at most 5 s."""
+        await self.scheduler.stop()
+        await asyncio.gather(*(channel.stop() for channel in self.channels.values()))
+        await self.delivery.stop()
+        await self.folding.stop()
+        await self.live_alerts.stop()
+
+    def _reporter(self, channel: str):  # type: ignore[no-untyped-def]
+        async def changed(name: str, state: AccountState, reason: str) -> None:
+            now = self.clock.now()
+            async with self.database.write() as session:
+                await record_account_state(session, channel=channel, name=name, state=state, reason=reason, now=now)
+            self.events.publish("accounts")
+
+        return changed

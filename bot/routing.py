@@ -1,0 +1,135 @@
+"""Every incoming message is taken once; the first handler that answers for it acts; at most one reply.
+
+Taking a message, whatever its handler writes, and the reply it asks for are one transaction: after a crash the
+message is either wholly done or given again by its channel.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.clock import Clock
+from bot.events import Events
+from bot.identity import member_hash
+from bot.messages import Incoming
+from db.dml import affected, upsert
+from db.models import Account, Group, Person, Reply
+from db.models import Incoming as IncomingRow
+from db.session import Database
+from db.states import DeliveryState
+
+log = logging.getLogger(__name__)
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Context(Generic[S]):
+    """What a handler may use. `services` is what the composition gave the router (see `bot.app.Services`)."""
+
+    session: AsyncSession
+    message: Incoming
+    now: datetime
+    account: Account
+    group: Group | None  # None: a private chat, or a room that the registry does not know
+    person: Person | None  # someone bound by a code; residents are nobody
+    services: S
+
+    @property
+    def member(self) -> str:
+        """The sender, hashed as stored."""
+        return member_hash(self.message.channel, self.message.sender_id)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a handler did: its name for the log, a reply if any, and which topics changed."""
+
+    name: str
+    reply: str = ""
+    changed: tuple[str, ...] = ()
+
+
+Handler = Callable[[Context[S]], Awaitable[Outcome | None]]
+"""Returns None to let the next handler look at the message."""
+
+SILENT = Outcome("silent")
+
+
+class Router(Generic[S]):
+    def __init__(
+        self, database: Database, clock: Clock, events: Events, handlers: Sequence[Handler[S]], services: S
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._events = events
+        self._handlers = handlers
+        self._services = services
+
+    async def take(self, message: Incoming) -> None:
+        """The channels' `Deliver`. Returns when the message and everything it caused are durable."""
+        outcome = await self._database.batched(lambda session: self._take(session, message))
+        if outcome is None:
+            return
+        log.debug("message taken", extra={"channel": message.channel, "outcome": outcome.name})
+        self._events.publish(*outcome.changed, *(("replies",) if outcome.reply else ()))
+
+    async def _take(self, session: AsyncSession, message: Incoming) -> Outcome | None:
+        now = self._clock.now()
+        insert = upsert(session, IncomingRow).values(
+            channel=message.channel, message_id=message.message_id, at=now, outcome=SILENT.name
+        )
+        if not await affected(session, insert.on_conflict_do_nothing()):
+            return None
+        context = await self._context(session, message, now)
+        if context is None:
+            return SILENT
+        for handler in self._handlers:
+            outcome = await handler(context)
+            if outcome is not None:
+                await self._record(context, outcome)
+                return outcome
+        return SILENT
+
+    async def _context(self, session: AsyncSession, message: Incoming, now: datetime) -> Context[S] | None:
+        of_account = sa.select(Account).where(Account.channel == message.channel, Account.name == message.account)
+        account = await session.scalar(of_account)
+        if account is None:
+            log.warning(
+                "message for an unknown account", extra={"channel": message.channel, "account": message.account}
+            )
+            return None
+        of_room = sa.select(Group).where(Group.channel == message.channel, Group.room_id == message.room_id)
+        group = None if message.private else await session.scalar(of_room)
+        of_person = sa.select(Person).where(
+            Person.channel == message.channel,
+            Person.member_hash == member_hash(message.channel, message.sender_id),
+        )
+        person = None if message.is_self else await session.scalar(of_person)
+        return Context(session, message, now, account, group, person, self._services)
+
+    async def _record(self, context: Context[S], outcome: Outcome) -> None:
+        message = context.message
+        if outcome.reply:
+            context.session.add(
+                Reply(
+                    channel=message.channel,
+                    account_id=context.account.id,
+                    room_id=message.room_id,
+                    message_id=message.message_id,
+                    text=outcome.reply,
+                    state=DeliveryState.WAITING,
+                    created_at=context.now,
+                )
+            )
+        update = sa.update(IncomingRow).where(
+            IncomingRow.channel == message.channel, IncomingRow.message_id == message.message_id
+        )
+        await affected(context.session, update.values(outcome=outcome.name))

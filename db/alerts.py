@@ -1,0 +1,148 @@
+"""Alerts in the database. Rules about who may do what when are in `bot.alerts`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.dml import affected, upsert
+from db.models import Alert, DayNumber, Delivery
+from db.states import AlertState, DeliveryState
+
+LIVE = (AlertState.RUNNING, AlertState.PAUSED, AlertState.FINISHED)
+"""States in which people may be forwarding the alert."""
+
+
+@dataclass(frozen=True)
+class DeliveryCounts:
+    """Deliveries of one alert by state; invariant 1: they always add up to `audience`."""
+
+    audience: int
+    waiting: int
+    sending: int
+    sent: int
+    failed: int
+    unknown: int
+    skipped: int
+    cancelled: int
+
+    @property
+    def total(self) -> int:
+        return self.waiting + self.sending + self.sent + self.failed + self.unknown + self.skipped + self.cancelled
+
+    @property
+    def done(self) -> int:
+        return self.total - self.waiting - self.sending
+
+
+async def find_alert(session: AsyncSession, alert_id: int) -> Alert | None:
+    return await session.get(Alert, alert_id, populate_existing=True)
+
+
+async def find_alert_by_number(session: AsyncSession, number: str) -> Alert | None:
+    alert: Alert | None = await session.scalar(sa.select(Alert).where(Alert.number == number))
+    return alert
+
+
+async def list_alerts(
+    session: AsyncSession,
+    *,
+    states: Collection[AlertState] = (),
+    search: str = "",
+    limit: int = 50,
+    offset: int = 0,
+) -> Sequence[Alert]:
+    """Newest first; `search` looks in number, title and body."""
+    query = _filtered(sa.select(Alert), states, search).order_by(Alert.id.desc()).limit(limit).offset(offset)
+    return (await session.scalars(query)).all()
+
+
+async def count_alerts(session: AsyncSession, *, states: Collection[AlertState] = (), search: str = "") -> int:
+    query = _filtered(sa.select(sa.func.count()).select_from(Alert), states, search)
+    return int(await session.scalar(query) or 0)
+
+
+def _filtered(query: sa.Select[Any], states: Collection[AlertState], search: str) -> sa.Select[Any]:
+    if states:
+        query = query.where(Alert.state.in_(states))
+    if search:
+        fields = (Alert.number, Alert.title, Alert.body)
+        query = query.where(sa.or_(*(column.contains(search, autoescape=True) for column in fields)))
+    return query
+
+
+async def list_live(session: AsyncSession, since: datetime) -> Sequence[Alert]:
+    """Released alerts that people may still forward: released after `since`, oldest first."""
+    query = sa.select(Alert).where(Alert.released_at >= since, Alert.state.in_((*LIVE, AlertState.EXPIRED)))
+    return (await session.scalars(query.order_by(Alert.id))).all()
+
+
+async def next_number(session: AsyncSession, day: date) -> str:
+    """The next alert number of the day, e.g. 20261121-03."""
+    insert = upsert(session, DayNumber).values(day=day, last=1)
+    insert = insert.on_conflict_do_update(index_elements=["day"], set_={"last": DayNumber.last + 1})
+    last = await session.scalar(insert.returning(DayNumber.last))
+    return f"{day:%Y%m%d}-{last:02d}"
+
+
+async def set_state(
+    session: AsyncSession, alert_id: int, *, allowed: Collection[AlertState], to: AlertState, **values: Any
+) -> bool:
+    """Move the alert to `to` if it is in one of `allowed`; False when somebody else was quicker."""
+    update = sa.update(Alert).where(Alert.id == alert_id, Alert.state.in_(allowed)).values(state=to, **values)
+    return bool(await affected(session, update))
+
+
+async def cancel_waiting(session: AsyncSession, alert_id: int, reason: str) -> int:
+    """Cancel what has not been sent yet; returns how many deliveries."""
+    update = (
+        sa.update(Delivery)
+        .where(Delivery.alert_id == alert_id, Delivery.state == DeliveryState.WAITING)
+        .values(state=DeliveryState.CANCELLED, reason=reason)
+    )
+    return await affected(session, update)
+
+
+async def count_deliveries(session: AsyncSession, alert_ids: Collection[int]) -> dict[int, DeliveryCounts]:
+    """Counts by state for each of the alerts, in two queries."""
+    audiences = await session.execute(sa.select(Alert.id, Alert.deliveries).where(Alert.id.in_(alert_ids)))
+    rows = await session.execute(
+        sa.select(Delivery.alert_id, Delivery.state, sa.func.count())
+        .where(Delivery.alert_id.in_(alert_ids))
+        .group_by(Delivery.alert_id, Delivery.state)
+    )
+    found: dict[int, dict[str, int]] = {}
+    for alert_id, state, count in rows:
+        found.setdefault(alert_id, {})[state.value] = count
+    return {
+        alert_id: DeliveryCounts(
+            audience=audience, **{state.value: found.get(alert_id, {}).get(state.value, 0) for state in DeliveryState}
+        )
+        for alert_id, audience in audiences
+    }
+
+
+async def list_finished(session: AsyncSession) -> list[int]:
+    """Running alerts with nothing left to send."""
+    open_states = (DeliveryState.WAITING, DeliveryState.SENDING)
+    left = sa.exists().where(Delivery.alert_id == Alert.id, Delivery.state.in_(open_states))
+    rows = await session.scalars(sa.select(Alert.id).where(Alert.state == AlertState.RUNNING, ~left))
+    return list(rows)
+
+
+async def list_due(session: AsyncSession, now: datetime) -> Sequence[Alert]:
+    """Scheduled alerts whose time has come, most urgent first."""
+    query = sa.select(Alert).where(Alert.state == AlertState.SCHEDULED, Alert.scheduled_at <= now)
+    return sorted((await session.scalars(query)).all(), key=lambda alert: (alert.severity.rank, alert.id))
+
+
+async def list_overripe(session: AsyncSession, now: datetime) -> list[int]:
+    """Alerts past their expiry that have not come to an end."""
+    states = (AlertState.SCHEDULED, AlertState.RUNNING, AlertState.PAUSED)
+    rows = await session.scalars(sa.select(Alert.id).where(Alert.state.in_(states), Alert.expires_at <= now))
+    return list(rows)
