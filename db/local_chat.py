@@ -1,0 +1,199 @@
+"""Rows of the built-in channel: rooms, the people who speak in them, and what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.dml import upsert
+from db.models import Account, Group, LocalMessage, LocalPerson, LocalRoom
+from db.states import ContentKind, GroupState
+
+CHANNEL = "local"
+
+
+@dataclass(frozen=True)
+class RoomSummary:
+    """A line of the room list: the room and the last thing said in it."""
+
+    room: LocalRoom
+    last: LocalMessage | None
+
+
+async def sync_rooms(session: AsyncSession) -> None:
+    """Make the rooms equal to the registry: one per group of this channel, its name, its account or none.
+
+    A retired group keeps its room, but no account is in it any more.
+    """
+    account = sa.case((Group.state == GroupState.RETIRED, None), else_=Account.name)
+    groups = (
+        sa.select(Group.room_id, Group.name, sa.false(), account)
+        .outerjoin(Account, Account.id == Group.account_id)
+        .where(Group.channel == CHANNEL, Group.room_id.is_not(None))
+    )
+    insert = upsert(session, LocalRoom).from_select(["room_id", "name", "private", "account"], groups)
+    new = insert.excluded
+    changed = sa.or_(LocalRoom.name != new.name, LocalRoom.account.is_distinct_from(new.account))
+    values = {"name": new.name, "account": new.account}
+    await session.execute(insert.on_conflict_do_update(index_elements=["room_id"], set_=values, where=changed))
+    # An account that comes back must not answer what was said before it had left.
+    unheard = sa.select(LocalRoom.room_id).where(LocalRoom.account.is_(None))
+    await session.execute(
+        sa.update(LocalMessage)
+        .where(~LocalMessage.taken, LocalMessage.room_id.in_(unheard))
+        .values(taken=True)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def find_room(session: AsyncSession, room_id: str) -> LocalRoom | None:
+    return await session.get(LocalRoom, room_id)
+
+
+async def find_person(session: AsyncSession, person_id: str) -> LocalPerson | None:
+    return await session.get(LocalPerson, person_id)
+
+
+async def list_people(session: AsyncSession) -> list[LocalPerson]:
+    return list(await session.scalars(sa.select(LocalPerson).order_by(LocalPerson.name, LocalPerson.person_id)))
+
+
+async def save_person(session: AsyncSession, person_id: str, name: str) -> LocalPerson:
+    """The person with this id; a new one, or the known one under the new name."""
+    return await session.merge(LocalPerson(person_id=person_id, name=name))
+
+
+async def list_accounts(session: AsyncSession) -> list[str]:
+    """The names of all accounts of this channel: those of the registry, and those that are in some room."""
+    registered = sa.select(Account.name).where(Account.channel == CHANNEL)
+    in_rooms = sa.select(LocalRoom.account).where(LocalRoom.account.is_not(None))
+    return sorted(name for name in await session.scalars(registered.union(in_rooms)) if name is not None)
+
+
+async def open_private(session: AsyncSession, person: LocalPerson, account: str) -> LocalRoom:
+    """The private room of a person and an account; made when it is the first time."""
+    room = LocalRoom(
+        room_id=f"private:{account}:{person.person_id}", name=f"{person.name}（私聊）", private=True, account=account
+    )
+    return await session.merge(room)
+
+
+async def add_message(
+    session: AsyncSession,
+    room: LocalRoom,
+    *,
+    sender_id: str,
+    sender_name: str,
+    kind: ContentKind,
+    text: str,
+    payload: dict[str, Any],
+    at: datetime,
+) -> LocalMessage:
+    """What was said, with its id. Where no account is in the room nobody has to take it."""
+    said = LocalMessage(
+        room_id=room.room_id,
+        sender_id=sender_id,
+        sender_name=sender_name,
+        kind=kind,
+        text=text,
+        payload=payload,
+        at=at,
+        taken=room.account is None,
+    )
+    session.add(said)
+    await session.flush()
+    return said
+
+
+async def find_message(session: AsyncSession, message_id: int) -> LocalMessage | None:
+    return await session.get(LocalMessage, message_id)
+
+
+async def list_rooms(
+    session: AsyncSession, *, person_id: str = "", search: str = "", room_ids: Collection[str] = (), limit: int = 200
+) -> list[RoomSummary]:
+    """Rooms whose name contains `search`, last spoken in first; of the private ones only `person_id`'s own."""
+    last_id = (
+        sa.select(sa.func.max(LocalMessage.id))
+        .where(LocalMessage.room_id == LocalRoom.room_id)
+        .correlate(LocalRoom)
+        .scalar_subquery()
+        .label("last_id")
+    )
+    query = sa.select(LocalRoom, last_id).where(_visible_to(person_id))
+    if search:
+        query = query.where(LocalRoom.name.icontains(search, autoescape=True))
+    if room_ids:
+        query = query.where(LocalRoom.room_id.in_(room_ids))
+    query = query.order_by(sa.nulls_last(last_id.desc()), LocalRoom.name, LocalRoom.room_id).limit(limit)
+    rows = (await session.execute(query)).all()
+    messages = await _messages_by_id(session, [number for _, number in rows if number is not None])
+    return [RoomSummary(room, messages.get(number)) for room, number in rows]
+
+
+def _visible_to(person_id: str) -> sa.ColumnElement[bool]:
+    if not person_id:
+        return ~LocalRoom.private
+    return sa.or_(~LocalRoom.private, LocalRoom.room_id.endswith(f":{person_id}", autoescape=True))
+
+
+async def _messages_by_id(session: AsyncSession, ids: Collection[int]) -> dict[int, LocalMessage]:
+    found = await session.scalars(sa.select(LocalMessage).where(LocalMessage.id.in_(ids)))
+    return {message.id: message for message in found}
+
+
+async def list_history(
+    session: AsyncSession, room_id: str, *, before: int | None = None, after: int | None = None, limit: int = 50
+) -> list[LocalMessage]:
+    """Up to `limit` messages in the order they were said: the last ones, those before, or those after an id."""
+    query = sa.select(LocalMessage).where(LocalMessage.room_id == room_id).limit(limit)
+    if after is not None:
+        return list(await session.scalars(query.where(LocalMessage.id > after).order_by(LocalMessage.id)))
+    if before is not None:
+        query = query.where(LocalMessage.id < before)
+    return list(await session.scalars(query.order_by(LocalMessage.id.desc())))[::-1]
+
+
+async def list_untaken(
+    session: AsyncSession, *, except_rooms: Collection[str], limit: int
+) -> list[tuple[LocalMessage, LocalRoom]]:
+    """The oldest messages that the bot has not finished with, in rooms where it is and that are not excepted."""
+    query = (
+        sa.select(LocalMessage, LocalRoom)
+        .join(LocalRoom, LocalRoom.room_id == LocalMessage.room_id)
+        .where(~LocalMessage.taken, LocalRoom.account.is_not(None))
+        .order_by(LocalMessage.id)
+        .limit(limit)
+    )
+    if except_rooms:
+        query = query.where(LocalMessage.room_id.not_in(except_rooms))
+    return [(message, room) for message, room in await session.execute(query)]
+
+
+async def mark_taken(session: AsyncSession, message_id: int) -> None:
+    await session.execute(
+        sa.update(LocalMessage)
+        .where(LocalMessage.id == message_id)
+        .values(taken=True)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def last_message_id(session: AsyncSession) -> int:
+    """0 when nothing was ever said."""
+    return await session.scalar(sa.select(sa.func.max(LocalMessage.id))) or 0
+
+
+async def list_new(
+    session: AsyncSession, *, after: int, gaps: Collection[int] = (), limit: int = 500
+) -> Sequence[LocalMessage]:
+    """Messages beyond id `after`, and those among the ids `gaps` that have appeared since."""
+    newer = LocalMessage.id > after
+    condition = sa.or_(newer, LocalMessage.id.in_(gaps)) if gaps else newer
+    query = sa.select(LocalMessage).where(condition).order_by(LocalMessage.id).limit(limit)
+    return (await session.scalars(query)).all()
