@@ -14,6 +14,7 @@ from db.units import join_tags
 
 UNIT_SHEET = "单位"
 GROUP_SHEET = "群"
+HELP_SHEET = "说明"
 UNIT_COLUMNS = ("编码", "名称", "类型", "上级编码", "标签", "联络员")
 GROUP_COLUMNS = ("编码", "群名", "单位编码", "通道", "群号", "账号", "方式", "人数", "状态")
 REQUIRED = {UNIT_SHEET: UNIT_COLUMNS[:4], GROUP_SHEET: GROUP_COLUMNS[:3]}
@@ -95,16 +96,19 @@ def read_rows(tables: Iterable[Table]) -> RegistryRows:
     for table in tables:
         kind = _table_kind(table)
         if kind is None:
-            found.notes.append(f"工作表“{table.sheet}”不是单位表或群表，未读取")
+            if table.sheet != HELP_SHEET:
+                found.notes.append(f"工作表“{table.sheet}”不是单位表或群表，未读取")
             continue
         columns = [_OFFICIAL.get(name, name) for name in table.columns]
         known = UNIT_COLUMNS if kind == UNIT_SHEET else GROUP_COLUMNS
         found.notes += [f"“{name}”列不属于{kind}表，未读取" for name in columns if name not in known]
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        found.faults += [Place(table.sheet, 1).fault(name, "表头中这一列出现了两次，请删去一列") for name in twice]
         missing = [name for name in REQUIRED[kind] if name not in columns]
         found.faults += [Place(table.sheet, 1).fault(name, _missing_column(kind, name)) for name in missing]
         found.has_units |= kind == UNIT_SHEET
         found.has_groups |= kind == GROUP_SHEET
-        if not missing:
+        if not missing and not twice:
             _read_table(found, kind, table)
     if not found.has_units and not found.has_groups:
         found.faults.append(SheetFault("", 1, "", "没有找到单位表或群表，请按模板填写（导入页可下载模板）"))

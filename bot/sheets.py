@@ -179,9 +179,6 @@ def _table(sheet: str, rows: Iterator[tuple[int, list[str]]]) -> Table:
     """The first row is the header; columns without a name are left out."""
     _, first = next(rows, (1, []))
     names = [_plain(name) for name in first]
-    repeated = sorted({name for name in names if name and names.count(name) > 1})
-    if repeated:
-        raise _refused("表头中这一列出现了两次，请删去一列", sheet=sheet, column=repeated[0])
     table = Table(sheet, tuple(name for name in names if name))
     empty = dict.fromkeys(table.columns, "")
     for number, values in rows:
