@@ -6,12 +6,11 @@ that is not possible raises a `UserError` and leaves nothing behind.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
-from db.audit import record_audit
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import Forbidden, Invalid, NotFound, WrongState
@@ -21,6 +20,7 @@ from bot.settings import Settings
 from content.messages import MAX_TEXT, render_alert, room_for_body
 from db import alerts as store
 from db.audience import Audience, freeze
+from db.audit import record_audit
 from db.models import Alert
 from db.states import AlertState, ContentKind, Relation, Severity
 
@@ -43,6 +43,12 @@ class AlertContent:
     expires_at: datetime | None = None  # None: the setting's hours after its start
 
 
+class SystemStep(Protocol):
+    """A step that the clock takes."""
+
+    def __call__(self, session: AsyncSession, alert_id: int, *, now: datetime) -> Awaitable[Alert]: ...
+
+
 STEPS: dict[str, tuple[frozenset[AlertState], AlertState]] = {
     "submit": (frozenset({AlertState.DRAFT}), AlertState.IN_REVIEW),
     "send_back": (frozenset({AlertState.IN_REVIEW}), AlertState.DRAFT),
@@ -51,6 +57,7 @@ STEPS: dict[str, tuple[frozenset[AlertState], AlertState]] = {
     "pause": (frozenset({AlertState.RUNNING}), AlertState.PAUSED),
     "resume": (frozenset({AlertState.PAUSED}), AlertState.RUNNING),
     "finish": (frozenset({AlertState.RUNNING}), AlertState.FINISHED),
+    "reopen": (frozenset({AlertState.FINISHED}), AlertState.RUNNING),  # something of it is to be sent again
     "expire": (frozenset({AlertState.SCHEDULED, AlertState.RUNNING, AlertState.PAUSED}), AlertState.EXPIRED),
     "cancel": (
         frozenset(
@@ -232,6 +239,15 @@ async def finish(session: AsyncSession, alert_id: int, *, now: datetime) -> Aler
     return await _step(session, SYSTEM, alert_id, "finish", now, finished_at=now)
 
 
+async def reopen(session: AsyncSession, actor: Actor, alert_id: int, *, now: datetime) -> Alert:
+    """Let senders look at a finished alert again; raises when it was cancelled or has expired."""
+    require(actor, Permission.RUN_ALERT)
+    alert = await get_alert(session, alert_id)
+    if alert.state in (AlertState.RUNNING, AlertState.PAUSED):
+        return alert
+    return await _step(session, actor, alert_id, "reopen", now, finished_at=None)
+
+
 async def _step(session: AsyncSession, actor: Actor, alert_id: int, step: str, now: datetime, **values: Any) -> Alert:
     allowed, to = STEPS[step]
     if not await store.set_state(session, alert_id, allowed=allowed, to=to, **values):
@@ -251,6 +267,7 @@ _STEP_LABELS = {
     "pause": "暂停",
     "resume": "继续",
     "finish": "完成",
+    "reopen": "重发",
     "expire": "过期",
     "cancel": "取消",
 }

@@ -11,9 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from db.accounts import record_account_state
-
-from bot.channels.base import Channel
+from bot.channels.base import AccountChanged, Channel
 from bot.clock import Clock, SystemClock
 from bot.delivery import Delivery
 from bot.events import Events
@@ -23,6 +21,7 @@ from bot.knowledge import Knowledge
 from bot.routing import Handler, Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings
+from db.accounts import report_account_state
 from db.session import Database
 from db.states import AccountState
 
@@ -80,11 +79,10 @@ class Engine:
         await self.folding.stop()
         await self.live_alerts.stop()
 
-    def _reporter(self, channel: str):  # type: ignore[no-untyped-def]
+    def _reporter(self, channel: str) -> AccountChanged:
         async def changed(name: str, state: AccountState, reason: str) -> None:
-            now = self.clock.now()
             async with self.database.write() as session:
-                await record_account_state(session, channel=channel, name=name, state=state, reason=reason, now=now)
+                await report_account_state(session, channel, name, state, at=self.clock.now(), reason=reason)
             self.events.publish("accounts")
 
         return changed

@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.dml import affected
 from db.models import Account
 from db.states import AccountState
 
@@ -46,3 +47,38 @@ async def record_account_state(
         .returning(Account.id)
     )
     return (await session.scalar(statement)) is not None
+
+
+async def report_account_state(
+    session: AsyncSession, channel: str, name: str, state: AccountState, *, at: datetime, reason: str = ""
+) -> bool:
+    """What a channel says of its account. A breaker that is still open, and a person's switch-off, stand."""
+    account = await find_account(session, channel, name)
+    if account is None or account.state is AccountState.PAUSED:
+        return False
+    blocked = account.blocked_until is not None and account.blocked_until > at
+    if blocked and state is AccountState.ONLINE:
+        return False
+    return await record_account_state(session, account.id, state, at=at, reason=reason)
+
+
+async def block_account(
+    session: AsyncSession, account_id: int, *, until: datetime, at: datetime, reason: str
+) -> None:
+    """Open the breaker: nothing goes out before `until`."""
+    await record_account_state(session, account_id, AccountState.BLOCKED, at=at, reason=reason)
+    await affected(session, sa.update(Account).where(Account.id == account_id).values(blocked_until=until))
+
+
+async def end_blocks(session: AsyncSession, now: datetime) -> int:
+    """Close the breakers whose time is over; returns how many."""
+    over = sa.and_(Account.state == AccountState.BLOCKED, Account.blocked_until <= now)
+    values = {"state": AccountState.ONLINE, "state_since": now, "state_reason": "", "blocked_until": None}
+    return await affected(session, sa.update(Account).where(over).values(**values))
+
+
+async def set_offline(session: AsyncSession, owner: str, *, reason: str, now: datetime) -> None:
+    """The holder of these accounts stops: whoever was online is not any more."""
+    online = sa.and_(Account.lease_owner == owner, Account.state == AccountState.ONLINE)
+    values = {"state": AccountState.OFFLINE, "state_since": now, "state_reason": reason}
+    await affected(session, sa.update(Account).where(online).values(**values))

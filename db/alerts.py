@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.dml import affected, upsert
-from db.models import Alert, DayNumber, Delivery
+from db.models import Alert, DayNumber, Delivery, Reply
 from db.states import AlertState, DeliveryState
 
 LIVE = (AlertState.RUNNING, AlertState.PAUSED, AlertState.FINISHED)
@@ -146,3 +146,14 @@ async def list_overripe(session: AsyncSession, now: datetime) -> list[int]:
     states = (AlertState.SCHEDULED, AlertState.RUNNING, AlertState.PAUSED)
     rows = await session.scalars(sa.select(Alert.id).where(Alert.state.in_(states), Alert.expires_at <= now))
     return list(rows)
+
+
+async def list_coming(session: AsyncSession, after: datetime) -> list[datetime]:
+    """The times of scheduled alerts later than `after`."""
+    query = sa.select(Alert.scheduled_at).where(Alert.state == AlertState.SCHEDULED, Alert.scheduled_at > after)
+    return [at for at in await session.scalars(query) if at is not None]
+
+
+async def has_stale_replies(session: AsyncSession, before: datetime) -> bool:
+    query = sa.select(Reply.id).where(Reply.state == DeliveryState.WAITING, Reply.created_at <= before).limit(1)
+    return await session.scalar(query) is not None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.dml import affected
 from db.models import Group, Unit
 from db.states import GroupState
 from db.units import in_subtree
@@ -70,3 +71,9 @@ async def count_groups(session: AsyncSession, *, scope: str = "") -> tuple[int, 
     )
     groups, members = (await session.execute(query)).one()
     return groups, int(members)
+
+
+async def mark_lost(session: AsyncSession, group_id: int) -> bool:
+    """The room is gone or the account is not in it any more; False when that was known."""
+    update = sa.update(Group).where(Group.id == group_id, Group.state == GroupState.ACTIVE)
+    return bool(await affected(session, update.values(state=GroupState.LOST)))

@@ -190,7 +190,6 @@ class Delivery(Base):
             sqlite_where=sa.text("state = 'waiting'"),
             postgresql_where=sa.text("state = 'waiting'"),
         ),
-        sa.Index("ix_deliveries_paced", "account_id", "sending_at"),
         sa.Index("ix_deliveries_alert_id_state", "alert_id", "state"),
         sa.Index("ix_deliveries_group_id", "group_id"),
     )
@@ -216,7 +215,6 @@ class Reply(Base):
     __tablename__ = "replies"
     __table_args__ = (
         sa.Index("ix_replies_account_id_state", "account_id", "state"),
-        sa.Index("ix_replies_paced", "account_id", "sending_at"),
         sa.UniqueConstraint("channel", "message_id"),
     )
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -230,6 +228,16 @@ class Reply(Base):
     created_at: Mapped[datetime]
     sending_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
+
+
+class Send(Base):
+    """An account began to send at this instant, whatever it was and however it ended: pacing across restarts."""
+
+    __tablename__ = "sends"
+    __table_args__ = (sa.Index("ix_sends_account_id_at", "account_id", "at"),)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("accounts.id"))
+    at: Mapped[datetime]
 
 
 class Reach(Base):

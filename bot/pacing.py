@@ -1,0 +1,92 @@
+"""How fast one account may send: a gap from start to start, a budget per minute and one per day.
+
+The next start is computed from the last ones, not by sleeping after each send, so that the time a send takes
+costs nothing; it is never earlier than any limit allows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bot.clock import Clock
+
+MINUTE = 60.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    gap: float  # seconds from start to start
+    per_minute: int  # starts in any 60 s
+    per_day: int  # starts in a day of the office's calendar
+
+
+class Pacer:
+    """Pacing of one account.
+
+    `history` are the starts of the last minute before this process took the account over (any order) and
+    `today` how many it had today. A start is written down as it is planned, and the real one may have been a
+    little later: `margin` seconds are added to what another process wrote.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Clock,
+        zone: ZoneInfo,
+        *,
+        history: Sequence[datetime] = (),
+        today: int = 0,
+        margin: float = 1.0,
+    ) -> None:
+        self.limits = limits
+        self._clock = clock
+        self._zone = zone
+        now, mono = clock.now(), clock.monotonic()
+        past = sorted(mono - (now - at).total_seconds() + margin for at in history)
+        self._starts: deque[float] = deque((min(start, mono) for start in past), maxlen=limits.per_minute)
+        self._day = now.astimezone(zone).date()
+        self._today = today
+
+    def next_start(self) -> float:
+        """The earliest allowed start, on the monotonic clock, in seconds; may be in the past."""
+        earliest = self._clock.monotonic() if self._budget_left() else self._tomorrow()
+        if self._starts:
+            earliest = max(earliest, self._starts[-1] + self.limits.gap)
+        if len(self._starts) == self.limits.per_minute:
+            earliest = max(earliest, self._starts[0] + MINUTE)
+        return earliest
+
+    def delay(self) -> float:
+        """Seconds until the earliest allowed start; 0 when it may be now."""
+        return max(0.0, self.next_start() - self._clock.monotonic())
+
+    def planned(self) -> datetime:
+        """The earliest allowed start as a time of day, to be written down before the send."""
+        return self._clock.now() + timedelta(seconds=self.delay())
+
+    async def wait(self, lead: float = 0.0) -> None:
+        """Sleep until `lead` seconds before the earliest allowed start."""
+        while (left := self.delay() - lead) > 0:
+            await self._clock.sleep(left)
+
+    def started(self) -> None:
+        """A send begins now."""
+        self._budget_left()
+        self._today += 1
+        self._starts.append(self._clock.monotonic())
+
+    def _budget_left(self) -> bool:
+        day = self._clock.now().astimezone(self._zone).date()
+        if day != self._day:
+            self._day, self._today = day, 0
+        return self._today < self.limits.per_day
+
+    def _tomorrow(self) -> float:
+        now = self._clock.now().astimezone(self._zone)
+        midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        # Subtracted as instants: the same zone's wall times would miss a change of summer time.
+        return self._clock.monotonic() + (midnight.timestamp() - now.timestamp())

@@ -1,0 +1,200 @@
+"""The sender of one account: claim → pace → send → record, one message after the other.
+
+Two durable commits surround every send: `sending` before the first byte leaves and the outcome after. Whatever
+instant the process dies at, at most the one message in between is in doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.alerts import get_alert, related_number, rendered_text
+from bot.channels.base import Channel
+from bot.clock import Clock
+from bot.errors import (
+    AccountOffline,
+    MessageRefused,
+    OutcomeUnknown,
+    RoomGone,
+    SendError,
+    TemporaryFailure,
+    Throttled,
+)
+from bot.events import Events, wait_for
+from bot.messages import Outgoing
+from bot.pacing import Pacer
+from bot.quiet import sendable
+from bot.settings import Settings
+from db import deliveries as store
+from db.accounts import block_account, record_account_state
+from db.deliveries import Claim
+from db.groups import mark_lost
+from db.models import Account
+from db.session import Database
+from db.states import AccountState, ContentKind, DeliveryState
+
+log = logging.getLogger(__name__)
+
+REPLY_USEFUL = timedelta(minutes=30)  # an answer later than this only confuses
+LEAD = 0.02  # seconds before the allowed start at which the mark is begun, so that it costs no time
+IDLE = 1.0  # seconds between looks at the rows when nothing nudges; other processes cannot nudge
+
+
+class Sender:
+    """Serves `account` for as long as `owner` holds its lease."""
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        owner: str,
+        channel: Channel,
+        pacer: Pacer,
+        settings: Settings,
+        database: Database,
+        clock: Clock,
+        events: Events,
+    ) -> None:
+        self.account = account
+        self._owner = owner
+        self._channel = channel
+        self._pacer = pacer
+        self._settings = settings
+        self._database = database
+        self._clock = clock
+        self._events = events
+        self._stopping = asyncio.Event()
+        self._texts: dict[int, Outgoing] = {}  # frozen at release, so safe to keep
+
+    def stop(self) -> None:
+        """Finish what is being sent, then end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        with self._events.listen("alerts", "replies", "accounts") as nudge:
+            while not self._stopping.is_set():
+                try:
+                    busy = await self._step()
+                except Exception:
+                    # The database may be away; rows are the truth, so look again. Nothing is in doubt that the
+                    # recovery of the lease does not find.
+                    log.exception("sender step failed", extra={"account": self.account.name})
+                    busy = False
+                if not busy:
+                    await self._idle(nudge)
+
+    async def _idle(self, nudge: asyncio.Event) -> None:
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        nudged = asyncio.ensure_future(wait_for(nudge, IDLE))
+        try:
+            await asyncio.wait({stopping, nudged}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            nudged.cancel()
+
+    async def _step(self) -> bool:
+        """One message; False when there was nothing to do."""
+        if not await self._until_slot():
+            return True
+        claim = await self._database.batched(self._claim)
+        if claim is None:
+            return False
+        await self._pacer.wait()
+        self._pacer.started()
+        await self._send(claim)
+        self._events.publish("deliveries")
+        return True
+
+    async def _until_slot(self) -> bool:
+        """Wait for the next allowed start, in pieces so that a stop is heard; False when stopping."""
+        while (left := self._pacer.delay() - LEAD) > 0:
+            if self._stopping.is_set():
+                return False
+            await self._clock.sleep(min(left, 0.5))
+        return not self._stopping.is_set()
+
+    async def _claim(self, session: AsyncSession) -> Claim | None:
+        now = self._clock.now()
+        return await store.claim_next(
+            session,
+            self.account.id,
+            owner=self._owner,
+            now=now,
+            planned=self._pacer.planned(),
+            severities=sendable(now, self._settings),
+            replies_since=now - REPLY_USEFUL,
+        )
+
+    async def _send(self, claim: Claim) -> None:
+        message_id: str | None = None
+        try:
+            message = await self._message(claim)
+            async with asyncio.timeout(self._settings.send_timeout):
+                message_id = await self._channel.send(self.account.name, claim.room_id, message)
+        except SendError as error:
+            await self._record_error(claim, error)
+        except TimeoutError:
+            await self._record_error(claim, OutcomeUnknown("平台没有答复"))
+        except asyncio.CancelledError:
+            # Stopping took too long. The message may have left: say so before the process ends.
+            await self._record_error(claim, OutcomeUnknown("停止程序时正在发送"))
+            raise
+        except Exception as error:
+            log.exception("channel broke", extra={"account": self.account.name, "room": claim.room_id})
+            await self._record_error(claim, OutcomeUnknown(f"通道异常：{type(error).__name__}"))
+        else:
+            now = self._clock.now()
+            await self._database.batched(
+                lambda session: store.record_sent(session, claim, now=now, message_id=message_id)
+            )
+
+    async def _message(self, claim: Claim) -> Outgoing:
+        if claim.alert_id is None:
+            return Outgoing(ContentKind.TEXT, claim.text)
+        if claim.alert_id not in self._texts:
+            async with self._database.read() as session:
+                alert = await get_alert(session, claim.alert_id)
+                text = rendered_text(alert, self._settings, await related_number(session, alert))
+                self._texts[claim.alert_id] = Outgoing(
+                    alert.kind, text, alert.picture_id, alert.link_url, alert.link_title
+                )
+        return self._texts[claim.alert_id]
+
+    async def _record_error(self, claim: Claim, error: SendError) -> None:
+        log.warning(
+            "not sent",
+            extra={
+                "account": self.account.name,
+                "room": claim.room_id,
+                "error": type(error).__name__,
+                "why": str(error),
+            },
+        )
+        await self._database.batched(lambda session: self._apply_error(session, claim, error))
+        self._events.publish("accounts")
+
+    async def _apply_error(self, session: AsyncSession, claim: Claim, error: SendError) -> None:
+        """One place decides what each error means for the delivery, the group and the account."""
+        now = self._clock.now()
+        state, not_before = DeliveryState.FAILED, None
+        if isinstance(error, OutcomeUnknown):
+            state = DeliveryState.UNKNOWN
+        elif isinstance(error, RoomGone):
+            if claim.group_id is not None:
+                await mark_lost(session, claim.group_id)
+        elif isinstance(error, AccountOffline):
+            state = DeliveryState.WAITING
+            await record_account_state(session, self.account.id, AccountState.OFFLINE, at=now, reason=str(error))
+        elif isinstance(error, Throttled):
+            state = DeliveryState.WAITING
+            until = now + timedelta(seconds=error.retry_after)
+            await block_account(session, self.account.id, until=until, at=now, reason=str(error))
+        elif isinstance(error, TemporaryFailure) and claim.attempts < self._settings.max_attempts:
+            state, not_before = DeliveryState.WAITING, now + timedelta(seconds=5 * 3 ** (claim.attempts - 1))
+        elif not isinstance(error, MessageRefused | TemporaryFailure):
+            state = DeliveryState.UNKNOWN  # a kind of error that says nothing about the outcome
+        await store.record_not_sent(session, claim, state=state, reason=str(error), not_before=not_before)

@@ -1,0 +1,77 @@
+"""Pacing: never faster than any limit, and no slower than the limits demand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as h
+from hypothesis import strategies as st
+
+from bot.pacing import Limits, Pacer
+from tests.fakes import JumpingClock
+
+ZONE = ZoneInfo("Asia/Shanghai")
+
+
+async def _starts(pacer: Pacer, clock: JumpingClock, sends: list[float]) -> list[float]:
+    """The starts of as many sends, each taking so many seconds."""
+    starts = []
+    for seconds in sends:
+        await pacer.wait()
+        pacer.started()
+        starts.append(clock.monotonic())
+        clock.advance(seconds)
+    return starts
+
+
+async def test_gap_counts_from_start_to_start() -> None:
+    clock = JumpingClock()
+    starts = await _starts(Pacer(Limits(3, 1000, 1000), clock, ZONE), clock, [1.2, 0.3, 4.5, 0.1])
+    assert starts == pytest.approx([0, 3, 6, 10.5])
+
+
+async def test_minute_budget_is_a_sliding_window() -> None:
+    clock = JumpingClock()
+    starts = await _starts(Pacer(Limits(0, 3, 1000), clock, ZONE), clock, [0] * 7)
+    assert starts == pytest.approx([0, 0, 0, 60, 60, 60, 120])
+
+
+async def test_day_budget_ends_at_midnight_of_the_office() -> None:
+    clock = JumpingClock()  # 09:00
+    starts = await _starts(Pacer(Limits(0, 1000, 2), clock, ZONE), clock, [0] * 5)
+    assert starts == pytest.approx([0, 0, 15 * 3600, 15 * 3600, 39 * 3600])
+
+
+@h(max_examples=60, deadline=None)
+@given(
+    gap=st.floats(0, 10),
+    per_minute=st.integers(1, 30),
+    per_day=st.integers(1, 60),
+    sends=st.lists(st.floats(0, 20), max_size=120),
+)
+async def test_no_limit_is_ever_broken(gap: float, per_minute: int, per_day: int, sends: list[float]) -> None:
+    clock = JumpingClock()
+    starts = await _starts(Pacer(Limits(gap, per_minute, per_day), clock, ZONE), clock, sends)
+    assert all(later - earlier >= gap - 1e-6 for earlier, later in pairwise(starts))
+    for at in starts:
+        assert sum(1 for start in starts if at <= start < at + 60 - 1e-6) <= per_minute
+    days = Counter((clock._start + timedelta(seconds=at)).astimezone(ZONE).date() for at in starts)
+    assert all(count <= per_day for count in days.values())
+
+
+async def test_limits_hold_across_a_restart() -> None:
+    clock = JumpingClock()
+    limits = Limits(3, 4, 6)
+    await _starts(Pacer(limits, clock, ZONE), clock, [0] * 3)  # 0, 3, 6
+    history = [clock.now() - timedelta(seconds=age) for age in (6, 3, 0)]
+    clock.advance(1)
+    again = Pacer(limits, clock, ZONE, history=history, today=3, margin=1.0)
+    starts = await _starts(again, clock, [0] * 4)
+    assert starts[0] == pytest.approx(10)  # 6 + gap, and the margin for what the dead process did not write
+    assert starts[1] == pytest.approx(61)  # the fourth in a minute was the last; the first start of all was at 0
+    assert starts[3] >= 15 * 3600 - 1  # and six a day
