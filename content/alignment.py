@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from content.ngrams import GRAM
 
 _TYPO_GAP: Final = 2
-"""A difference of at most this many characters on both sides is a typing error inside one passage."""
+"""Characters that a typing error may add, drop or change without ending a passage."""
 _OCCURRENCES: Final = 4
 """Places of a repeated gram that are tried before the longest run so far is taken."""
+_STRIDE: Final = 16
+"""Characters that are compared at once."""
 _LONG_RUN: Final = 8
 """A run of this many characters is not looked for elsewhere."""
 
@@ -26,57 +29,65 @@ class Passage:
     alert_end: int
 
 
-def _run_length(message: str, alert: str, at: int, place: int) -> int:
-    longest = min(len(message) - at, len(alert) - place)
-    length = GRAM
-    while length < longest and message[at + length] == alert[place + length]:
-        length += 1
-    return length
+def _run_end(message: str, alert: str, at: int, place: int) -> int:
+    """Return where the run of equal characters that starts at ``message[at]`` and ``alert[place]`` ends."""
+    shift = place - at
+    end = at + GRAM
+    longest = min(len(message), len(alert) - shift)
+    while end + _STRIDE <= longest and message[end : end + _STRIDE] == alert[end + shift : end + shift + _STRIDE]:
+        end += _STRIDE
+    while end < longest and message[end] == alert[end + shift]:
+        end += 1
+    return end
 
 
-def _longest_run(message: str, alert: str, at: int, after: int) -> tuple[int, int]:
-    """Return (place in the alert, length) of the run that starts at ``message[at]``; length 0 if there is none.
-
-    Places behind the last run are tried first: copies keep the order of what they copy.
-    """
-    gram = message[at : at + GRAM]
-    place = alert.find(gram, after)
-    if place < 0 and after > 0:
-        place = alert.find(gram, 0)
-    best_place, best_length = place, 0
+def _longest_run(message: str, alert: str, gram: str, at: int, place: int) -> tuple[int, int]:
+    """Return (place in the alert, end in the message) of the longest run among the next places of ``gram``."""
+    best_place, best_end = place, at
     for _ in range(_OCCURRENCES):
-        if place < 0:
-            break
-        length = _run_length(message, alert, at, place)
-        if length > best_length:
-            best_place, best_length = place, length
-        if length >= _LONG_RUN:
+        end = _run_end(message, alert, at, place)
+        if end > best_end:
+            best_place, best_end = place, end
+        if end - at >= _LONG_RUN:
             break
         place = alert.find(gram, place + 1)
-    return best_place, best_length
+        if place < 0:
+            break
+    return best_place, best_end
 
 
-def _runs(message: str, alert: str) -> Iterator[Passage]:
+def _runs(message: str, sequence: Sequence[str], alert: str) -> Iterator[Passage]:
+    find = alert.find
     at = after = 0
-    while at <= len(message) - GRAM:
-        place, length = _longest_run(message, alert, at, after)
-        if length:
-            yield Passage(at, at + length, place, place + length)
-            after = place + length
-            at += length - GRAM + 1
-        else:
+    while at < len(sequence):
+        gram = sequence[at]
+        place = find(gram)
+        if place < 0:
             at += 1
+            continue
+        if place < after:
+            # Places behind the last run come first: copies keep the order of what they copy.
+            later = find(gram, after)
+            place = later if later >= 0 else place
+        place, end = _longest_run(message, alert, gram, at, place)
+        after = place + end - at
+        yield Passage(at, end, place, after)
+        at = end - GRAM + 1
 
 
 def _is_typo(before: Passage, run: Passage) -> bool:
     here, there = run.start - before.end, run.alert_start - before.alert_end
-    return -GRAM < here <= _TYPO_GAP and -GRAM < there <= _TYPO_GAP and abs(here - there) <= _TYPO_GAP
+    # Two characters in the place of two others are a different name rather than a slip of the finger.
+    return -GRAM < min(here, there) <= 1 and max(here, there) <= _TYPO_GAP and abs(here - there) <= _TYPO_GAP
 
 
-def passages(message: str, alert: str) -> list[Passage]:
-    """Return the copied passages in message order; typing errors and small insertions do not end a passage."""
+def passages(message: str, sequence: Sequence[str], alert: str) -> list[Passage]:
+    """Return the copied passages in message order; typing errors and small insertions do not end a passage.
+
+    ``message`` and ``alert`` are folded; ``sequence`` holds the grams of the message.
+    """
     found: list[Passage] = []
-    for run in _runs(message, alert):
+    for run in _runs(message, sequence, alert):
         if found and _is_typo(found[-1], run):
             last = found[-1]
             found[-1] = Passage(last.start, run.end, last.alert_start, max(last.alert_end, run.alert_end))
@@ -92,8 +103,8 @@ def replaced(found: Sequence[Passage]) -> int:
     replaces names, places and means throughout.
     """
     total = 0
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         here, there = after.start - before.end, after.alert_start - before.alert_end
-        if here > _TYPO_GAP and there > _TYPO_GAP:
+        if min(here, there) >= _TYPO_GAP:
             total += min(here, there)
     return total

@@ -17,26 +17,33 @@ from math import log
 from typing import Final
 
 from content.alignment import Passage, passages, replaced
-from content.ngrams import GRAM, figures, fold, grams, origins
+from content.ngrams import GRAM, figures, fold, grams, joined, kept, origins
 from content.stock_phrases import stock_phrases
 
 UNIT: Final = 1000
 """Weight of a gram that only one alert has. Weights are whole numbers, so that sums do not depend on order."""
-THRESHOLD: Final = 0.42
+THRESHOLD: Final = 0.45
 """Scores from here on are credited."""
 _PASSAGE_COST: Final = 4 * UNIT
 """Taken off every passage: a shared term of six characters is no copy."""
-_FULL_STRENGTH: Final = 20 * UNIT
+_FULL_STRENGTH: Final = 18 * UNIT
 """Evidence that needs no discount: some twenty-five characters in one piece."""
 _REPLACED_COST: Final = UNIT
 """Taken off for every character that stands in the place of another one."""
 _CLEAR_LEAD: Final = 3 * UNIT
 """Evidence that only the better of two alerts explains; one character of difference makes three grams."""
-_POSTINGS: Final = 1500
-"""Index entries that are read for one message, rarest grams first."""
+_POSTINGS: Final = 600
+"""Index entries that are read for one message, rarest grams first …"""
+_GRAMS_READ: Final = 20
+"""… unless that leaves fewer grams than this."""
 _MIN_SHARED: Final = 8
 """Rare grams that a message must share with an alert to be looked at more closely."""
 _CANDIDATES: Final = 6
+"""Alerts that are laid along a message at most."""
+_BEHIND: Final = 0.7
+"""Once a copy is found, alerts with fewer shared grams than this part of the leader's cannot tie with it."""
+_FAR_BEHIND: Final = 0.3
+"""Alerts with fewer shared grams than this part of the leader's are not looked at."""
 
 _STOCK: Final = frozenset(gram for phrase in stock_phrases() for gram in grams(fold(phrase)))
 
@@ -74,10 +81,12 @@ class _Alert:
 
 @dataclass(frozen=True, slots=True)
 class _Message:
+    text: str
+    kept: str
     folded: str
+    sequence: list[str]
     weights: list[int]  # per gram position; zero for stock and for repeats
     mass: int
-    figures: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,22 @@ class _Reading:
         return (-self.score, -self.evidence, self.alert.alert_id)
 
 
+class _Weights(dict[int, int]):
+    """Weight of a gram by the number of live alerts that have it: an idf scaled to 0..UNIT.
+
+    With one live alert all its grams weigh full; with two, what both say keeps a third, so that two versions of one
+    alert are still recognised; boilerplate of all alerts tends to nothing as they become more.
+    """
+
+    def __init__(self, live: int) -> None:
+        self._scale = log(live + 1)
+        self[0] = 0  # stock
+
+    def __missing__(self, frequency: int) -> int:
+        weight = self[frequency] = round(UNIT * (1 - log(frequency) / self._scale))
+        return weight
+
+
 class AlertIndex:
     """The live alerts, ready to be compared with every message. Alerts come and go at any time.
 
@@ -106,10 +131,11 @@ class AlertIndex:
         self._slots: dict[str, int] = {}
         self._alerts: dict[int, _Alert] = {}
         # Slots grow and never return, so every posting list stays sorted by appending.
-        self._postings: dict[str, list[int]] = {}
+        # Stock grams are known from the start and belong to nobody.
+        self._postings: dict[str, list[int]] = {gram: [] for gram in _STOCK}
         self._next_slot = 0
         self._version = 0
-        self._weights: dict[int, int] = {}
+        self._weights = _Weights(0)
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -121,7 +147,8 @@ class AlertIndex:
         """Make an alert live; one with the same id is replaced."""
         self.remove(alert_id)
         slot, self._next_slot = self._next_slot, self._next_slot + 1
-        alert = _Alert(alert_id, fold(text), figures(text))
+        kept_text = kept(text)
+        alert = _Alert(alert_id, joined(kept_text), figures(kept_text))
         self._slots[alert_id] = slot
         self._alerts[slot] = alert
         for gram in set(grams(alert.folded)) - _STOCK:
@@ -142,51 +169,36 @@ class AlertIndex:
                 del posting[bisect_left(posting, slot)]
         self._changed()
 
+    def _changed(self) -> None:
+        self._version += 1
+        self._weights = _Weights(len(self))
+
     def match(self, text: str) -> ForwardMatch:
         """Return the live alert that ``text`` is a copy of, if it is one."""
-        folded = fold(text)
+        kept_text = kept(text)
+        folded = joined(kept_text)
         sequence = grams(folded)
         candidates = self._candidates(sequence)
         if not candidates:
             return NO_MATCH
-        message = self._weigh(folded, sequence, text)
-        readings = sorted((self._read(message, alert) for alert in candidates), key=lambda r: r.rank)
-        return _judge(text, message, readings)
-
-    def _changed(self) -> None:
-        self._version += 1
-        self._weights.clear()
-
-    def _weight(self, frequency: int) -> int:
-        """Return the weight of a gram that ``frequency`` alerts have: an idf scaled to 0..UNIT.
-
-        With one live alert all its grams weigh full; with two, what both say keeps a third, so that two versions of
-        one alert are still recognised; boilerplate of all alerts tends to nothing as they become more.
-        """
-        weight = self._weights.get(frequency)
-        if weight is None:
-            total = len(self._slots) + 1
-            weight = round(UNIT * log(total / max(1, frequency)) / log(total)) if total > 1 else UNIT
-            self._weights[frequency] = weight
-        return weight
-
-    def _gram_weights(self, sequence: Iterable[str]) -> list[int]:
-        """Return the weight of each gram where it occurs first; stock and repeats weigh nothing."""
-        seen: set[str] = set()
-        weights: list[int] = []
-        postings, weight_of = self._postings, self._weight
-        for gram in sequence:
-            if gram in seen or gram in _STOCK:
-                weights.append(0)
-            else:
-                seen.add(gram)
-                posting = postings.get(gram)
-                weights.append(weight_of(len(posting)) if posting else UNIT)
-        return weights
-
-    def _weigh(self, folded: str, sequence: list[str], text: str) -> _Message:
         weights = self._gram_weights(sequence)
-        return _Message(folded, weights, sum(weights), figures(text))
+        message = _Message(text, kept_text, folded, sequence, weights, sum(weights))
+        readings = self._readings(message, candidates)
+        if readings[0].score >= THRESHOLD:
+            readings += self._elsewhere(message, readings)
+        return _judge(message, readings)
+
+    def _gram_weights(self, sequence: Sequence[str]) -> list[int]:
+        """Return the weight of each gram where it occurs first; stock and repeats weigh nothing."""
+        distinct = dict.fromkeys(sequence)
+        weight_of = self._weights
+        weights = [
+            UNIT if posting is None else weight_of[len(posting)] for posting in map(self._postings.get, distinct)
+        ]
+        if len(distinct) == len(sequence):
+            return weights
+        once = dict(zip(distinct, weights, strict=True))
+        return [once.pop(gram, 0) for gram in sequence]
 
     def _alert_mass(self, alert: _Alert) -> int:
         if alert.mass_as_of != self._version:
@@ -194,23 +206,42 @@ class AlertIndex:
             alert.mass_as_of = self._version
         return alert.mass
 
-    def _candidates(self, sequence: list[str]) -> list[_Alert]:
-        """Return the few alerts that share most of the message's rarest grams."""
-        lists = [p for p in map(self._postings.get, dict.fromkeys(sequence)) if p is not None]
+    def _candidates(self, sequence: Iterable[str]) -> list[tuple[int, _Alert]]:
+        """Return the few alerts that share most of the message's rarest grams, with their number."""
+        lists = [posting for posting in map(self._postings.get, dict.fromkeys(sequence)) if posting]
         if len(lists) < _MIN_SHARED:
             return []
         if sum(map(len, lists)) > _POSTINGS:
             lists = _rarest(lists)
         shared = Counter(chain.from_iterable(lists))
-        least = max(_MIN_SHARED, max(shared.values()) * 0.3)
+        least = max(_MIN_SHARED, max(shared.values()) * _FAR_BEHIND)
         likely = [(-count, self._alerts[slot].alert_id, slot) for slot, count in shared.items() if count >= least]
-        return [self._alerts[slot] for _, _, slot in sorted(likely)[:_CANDIDATES]]
+        return [(-count, self._alerts[slot]) for count, _, slot in sorted(likely)[:_CANDIDATES]]
+
+    def _readings(self, message: _Message, candidates: list[tuple[int, _Alert]]) -> list[_Reading]:
+        """Lay the likely alerts along the message, best first; stop when the rest can neither win nor tie."""
+        readings: list[_Reading] = []
+        best = 0.0
+        for shared, alert in candidates:
+            if best >= THRESHOLD and shared < candidates[0][0] * _BEHIND:
+                break
+            readings.append(self._read(message, alert))
+            best = max(best, readings[-1].score)
+        return sorted(readings, key=lambda reading: reading.rank)
+
+    def _elsewhere(self, message: _Message, readings: list[_Reading]) -> list[_Reading]:
+        """Read the alerts that only the rest of the message points to: people paste two alerts into one message."""
+        covered = readings[0].covered
+        rest = [gram for place, gram in enumerate(message.sequence) if place not in covered]
+        known = {reading.alert.alert_id for reading in readings}
+        more = [c for c in self._candidates(rest) if c[1].alert_id not in known]
+        return self._readings(message, more)
 
     def _read(self, message: _Message, alert: _Alert) -> _Reading:
         found: list[Passage] = []
         covered: list[int] = []
         evidence = matched = 0
-        laid = passages(message.folded, alert.folded)
+        laid = passages(message.folded, message.sequence, alert.folded)
         for passage in laid:
             places = range(passage.start, passage.end - GRAM + 1)
             weight = sum(message.weights[passage.start : passage.end - GRAM + 1])
@@ -232,12 +263,12 @@ def _rarest(lists: list[list[int]]) -> list[list[int]]:
     room = _POSTINGS
     for number, posting in enumerate(lists):
         room -= len(posting)
-        if room < 0 and number >= _MIN_SHARED:
+        if room < 0 and number >= _GRAMS_READ:
             return lists[:number]
     return lists
 
 
-def _judge(text: str, message: _Message, readings: Sequence[_Reading]) -> ForwardMatch:
+def _judge(message: _Message, readings: Sequence[_Reading]) -> ForwardMatch:
     best = readings[0]
     tied = [best]
     also: list[str] = []
@@ -260,7 +291,7 @@ def _judge(text: str, message: _Message, readings: Sequence[_Reading]) -> Forwar
     return ForwardMatch(
         alert_id=names[0] if len(names) == 1 else None,
         score=round(winner.score, 4),
-        passages=_as_written(text, winner.passages),
+        passages=_as_written(message, winner.passages),
         runner_up=runner_up,
         tied=names if len(names) > 1 else (),
         also=tuple(also),
@@ -285,9 +316,10 @@ def _lead(message: _Message, one: _Reading, other: _Reading) -> int:
 
 
 def _lead_by_figures(message: _Message, one: _Alert, other: _Alert) -> int:
-    return len(message.figures & (one.figures - other.figures)) - len(message.figures & (other.figures - one.figures))
+    there = figures(message.kept)
+    return len(there & (one.figures - other.figures)) - len(there & (other.figures - one.figures))
 
 
-def _as_written(text: str, found: Sequence[Passage]) -> tuple[str, ...]:
-    places = origins(text)
-    return tuple(text[places[p.start] : places[p.end - 1] + 1] for p in found)
+def _as_written(message: _Message, found: Sequence[Passage]) -> tuple[str, ...]:
+    places = origins(message.kept)
+    return tuple(message.text[places[p.start] : places[p.end - 1] + 1] for p in found)

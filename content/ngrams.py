@@ -25,8 +25,13 @@ _TO_SIMPLIFIED: Final = opencc.OpenCC("t2s")
 _REGIONAL: Final = dict(zip("著裡妳祂牠帳衹隻", "着里你他它账只只", strict=True))
 
 
+DROPPED: Final = "\0"
+"""Stands in :func:`kept` for a character that a copy may lose."""
+_KEPT_RUN: Final = re.compile(r"[^\0]+")
+
+
 class _Fold(dict[int, str]):
-    """Character table that fills itself: code point → its folded form, empty when nothing is kept."""
+    """Character table that fills itself: code point → its folded form, always one character."""
 
     def __missing__(self, code: int) -> str:
         folded = _fold_char(chr(code))
@@ -36,51 +41,56 @@ class _Fold(dict[int, str]):
 
 
 def _fold_char(char: str) -> str:
-    kept = "".join(c for c in unicodedata.normalize("NFKD", char).casefold() if c.isalnum())
-    # Character by character, not by phrase: both sides of a comparison are folded alike, and a table is ten
-    # times faster than converting every message.
-    return "".join(_REGIONAL.get(c) or str(_TO_SIMPLIFIED.convert(c)) for c in kept)
+    letters = [c for c in unicodedata.normalize("NFKC", char).casefold() if c.isalnum()]
+    if not letters:
+        return DROPPED
+    # The first letter stands for a ligature, so that every index of the fold is an index of the text. Character by
+    # character, not by phrase: both sides of a comparison are folded alike, and a table is faster than a converter.
+    letter = letters[0]
+    return _REGIONAL.get(letter) or str(_TO_SIMPLIFIED.convert(letter))[0]
 
 
 _FOLD: Final = _Fold()
 
 
 def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
+    return DROPPED * len(match[0])
 
 
-def _without_codes(text: str) -> str:
-    """Blank out emoji codes and links, keeping every other character in its place."""
+def kept(text: str) -> str:
+    """Return ``text`` at the same length with its letters folded and all else :data:`DROPPED`."""
     if "[" in text:
         text = _BRACKET_CODE.sub(_blank, text)
     if "://" in text or "www." in text:
         text = _LINK.sub(_blank, text)
-    return text
+    return text.translate(_FOLD)
+
+
+def joined(kept_text: str) -> str:
+    """Return the folded text: what :func:`kept` kept, each figure as one ``0``."""
+    return _DIGITS.sub("0", kept_text.replace(DROPPED, ""))
 
 
 def fold(text: str) -> str:
     """Return the characters of ``text`` that a copy keeps: simplified, lower case, each figure as one ``0``."""
-    return _DIGITS.sub("0", _without_codes(text).translate(_FOLD))
+    return joined(kept(text))
 
 
-def figures(text: str) -> frozenset[str]:
-    """Return the numbers of ``text`` that :func:`fold` hides, to tell apart alerts that differ in nothing else."""
-    return frozenset(_DIGITS.findall(_without_codes(text).translate(_FOLD)))
+def figures(kept_text: str) -> frozenset[str]:
+    """Return the numbers that :func:`joined` hides, to tell apart alerts that differ in nothing else."""
+    return frozenset(_DIGITS.findall(kept_text.replace(DROPPED, "")))
 
 
 def grams(folded: str) -> list[str]:
     """Return the 3-grams of folded text in their order, repeats included."""
-    return list(map("".join, zip(folded, folded[1:], folded[2:], strict=False)))
+    return [folded[at : at + GRAM] for at in range(len(folded) - GRAM + 1)]
 
 
-def origins(text: str) -> list[int]:
-    """Return, for each character of ``fold(text)``, its index in ``text``."""
+def origins(kept_text: str) -> list[int]:
+    """Return, for each character of ``joined(kept_text)``, its index in the text."""
     places: list[int] = []
-    in_figure = False
-    for index, char in enumerate(_without_codes(text)):
-        for folded in _FOLD[ord(char)]:
-            is_digit = folded.isdecimal()
-            if not (is_digit and in_figure):
-                places.append(index)
-            in_figure = is_digit
+    for run in _KEPT_RUN.finditer(kept_text):
+        places.extend(range(run.start(), run.end()))
+    for figure in reversed(list(_DIGITS.finditer(kept_text.replace(DROPPED, "")))):
+        del places[figure.start() + 1 : figure.end()]
     return places
