@@ -29,6 +29,11 @@ async def list_texts(session: AsyncSession, alert_ids: Collection[int]) -> list[
     return [(alert_id, f"{title}\n{body}") for alert_id, title, body in rows]
 
 
+async def find_release_time(session: AsyncSession, alert_id: int) -> datetime | None:
+    released_at: datetime | None = await session.scalar(sa.select(Alert.released_at).where(Alert.id == alert_id))
+    return released_at
+
+
 async def list_live_expecting(
     session: AsyncSession, since: datetime, *, group_id: int | None = None, scope: str = "", limit: int = 1
 ) -> Sequence[Alert]:

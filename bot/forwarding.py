@@ -1,0 +1,139 @@
+"""Message → forward → reach: recognising what people pass on, and putting it on record."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.clock import Clock
+from bot.events import Events, wait_for
+from bot.settings import Settings
+from content.fingerprints import AlertIndex, ForwardMatch
+from db import forwards as store
+from db.models import Group, Person
+from db.reach import ReachState, find_reach, record_reach
+from db.session import Database
+from db.states import Way
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0  # another process may have released an alert, and windows end without an event
+
+
+class LiveAlerts:
+    """The alerts that people may be forwarding now, ready to be compared with every message.
+
+    Memory of the rows, nothing more: it is brought in step by `refresh` and may be thrown away at any time. An
+    alert is compared by its title and body; the frame that all alerts share (`content.messages`) says nothing.
+    """
+
+    def __init__(self, settings: Settings, database: Database, clock: Clock) -> None:
+        self._window = timedelta(days=settings.forward_days)
+        self._database = database
+        self._clock = clock
+        self._index = AlertIndex()
+        self._known: set[int] = set()
+        self._refreshing = asyncio.Lock()
+        self._stopping = asyncio.Event()
+        self._nudged = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    async def start(self, events: Events) -> None:
+        """Returns when everything that is live now is known; then keeps in step."""
+        self._stopping.clear()
+        await self.refresh()
+        self._task = asyncio.create_task(self._run(events), name="live-alerts")
+
+    async def stop(self) -> None:
+        self._stopping.set()
+        self._nudged.set()
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def refresh(self) -> None:
+        """Take in alerts that have gone live and drop those that are over; the others are not touched."""
+        async with self._refreshing, self._database.read() as session:
+            live = await store.list_live_ids(session, self._clock.now() - self._window)
+            new = await store.list_texts(session, live - self._known) if live - self._known else []
+            for alert_id in self._known - live:
+                self._index.remove(str(alert_id))
+            for alert_id, text in sorted(new):
+                self._index.add(str(alert_id), text)
+            self._known = live
+
+    def match(self, text: str) -> ForwardMatch:
+        return self._index.match(text)
+
+    async def _run(self, events: Events) -> None:
+        with events.listen("alerts") as self._nudged:
+            while not self._stopping.is_set():
+                try:
+                    await self.refresh()
+                except Exception:
+                    log.exception("live alerts could not be read; trying again")
+                await wait_for(self._nudged, POLL_SECONDS)
+
+
+def credited(match: ForwardMatch) -> list[int]:
+    """Ids of the alerts that a message passes on: none, one, or several when notices were merged into one message.
+
+    When alerts explain the message equally well (the same text released again), it is the latest that people have
+    just been sent.
+    """
+    best = match.alert_id or max(match.tied, key=int, default=None)
+    ids = (best, *match.also) if best is not None else ()
+    return list(dict.fromkeys(int(each) for each in ids))
+
+
+async def record_forward(
+    session: AsyncSession,
+    *,
+    alert_id: int,
+    group: Group,
+    person: Person | None,
+    at: datetime,
+    way: Way = Way.FORWARD,
+    members: int | None = None,
+    score: float = 1.0,
+) -> bool:
+    """Put a forward (or a liaison's report of one) on record. True when it is what reached the group first.
+
+    Every forward is logged, also those that came later. `person` is someone bound; residents stay unnamed. A clock
+    that runs behind ours cannot make a forward older than the alert.
+    """
+    released_at = await store.find_release_time(session, alert_id)
+    if released_at is not None:
+        at = max(at, released_at)
+    first = await record_reach(session, alert_id=alert_id, group=group, way=way, at=at)
+    await store.add_forward(
+        session,
+        alert_id=alert_id,
+        group_id=group.id,
+        way=way,
+        person_id=person.id if person is not None else None,
+        members=members,
+        score=score,
+        at=at,
+    )
+    return first
+
+
+async def record_report(
+    session: AsyncSession, *, alert_id: int, group: Group, person: Person, members: int | None, at: datetime
+) -> ReachState | None:
+    """A liaison says that the group had the alert. None when it now counts as reached by this report; otherwise how
+    and when it had been reached before. Saying it again adds nothing; confirming a push or a forward is logged."""
+    before = await find_reach(session, alert_id=alert_id, group_id=group.id)
+    reached = before is not None and before.reached_at is not None
+    if reached and await store.was_reported(session, alert_id=alert_id, group_id=group.id):
+        return before
+    first = await record_forward(
+        session, alert_id=alert_id, group=group, person=person, at=at, way=Way.REPORT, members=members
+    )
+    return None if first else await find_reach(session, alert_id=alert_id, group_id=group.id)
