@@ -9,8 +9,8 @@ from typing import Final
 
 from content.ngrams import GRAM
 
-_TYPO_GAP: Final = 2
-"""Characters that a typing error may add, drop or change without ending a passage."""
+_TYPO_GAP: Final = 1
+"""Characters that a typing error adds, drops or changes; two at a time are a different name or a paraphrase."""
 _OCCURRENCES: Final = 4
 """Places of a repeated gram that are tried before the longest run so far is taken."""
 _STRIDE: Final = 16
@@ -77,8 +77,7 @@ def _runs(message: str, sequence: Sequence[str], alert: str) -> Iterator[Passage
 
 def _is_typo(before: Passage, run: Passage) -> bool:
     here, there = run.start - before.end, run.alert_start - before.alert_end
-    # Two characters in the place of two others are a different name rather than a slip of the finger.
-    return -GRAM < min(here, there) <= 1 and max(here, there) <= _TYPO_GAP and abs(here - there) <= _TYPO_GAP
+    return min(here, there) > -GRAM and max(here, there) <= _TYPO_GAP and abs(here - there) <= _TYPO_GAP
 
 
 def passages(message: str, sequence: Sequence[str], alert: str) -> list[Passage]:
@@ -105,6 +104,6 @@ def replaced(found: Sequence[Passage]) -> int:
     total = 0
     for before, after in pairwise(found):
         here, there = after.start - before.end, after.alert_start - before.alert_end
-        if min(here, there) >= _TYPO_GAP:
+        if min(here, there) > _TYPO_GAP:
             total += min(here, there)
     return total
