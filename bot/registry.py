@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import WrongState
 from bot.identity import Actor
+from bot.permissions import Permission, require
 from bot.registry_plan import ImportPlan, make_plan
 from bot.registry_records import GroupRecord, UnitRecord
 from bot.registry_rows import read_rows
@@ -44,8 +45,9 @@ async def apply_import(session: AsyncSession, plan: ImportPlan, actor: Actor, no
     """Do what the plan says, in the session's transaction, with an audit entry.
 
     Raises `WrongState` when the registry has changed since the plan was made: the preview that a person
-    confirmed would then not be what happens.
+    confirmed would then not be what happens; `Forbidden` when the actor may not import.
     """
+    require(actor, Permission.REGISTRY)
     stored = await load_registry(session)
     if stored.digest() != plan.basis:
         raise WrongState("登记表在预览之后有变动，未导入任何内容，请重新预览后再确认")

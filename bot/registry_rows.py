@@ -233,7 +233,9 @@ def _read_unit(read: _RowReader) -> UnitRow | None:
         read.fault("上级编码", "上级不能是自己，请填写上一级单位的编码")
     tags = read.optional("标签", 200)
     stored = None if tags is None else join_tags(_TAG_SEPARATORS.split(tags))
-    if stored is not None and len(stored) > 200:
+    if (
+        tags is not None and stored is not None and len(tags) <= 200 < len(stored)
+    ):  # the form has separators of its own
         read.fault("标签", "标签太多，请减少到 200 个字以内")
     liaison = read.optional("联络员", 40)
     if read.faults or not isinstance(kind, UnitKind):
