@@ -1,0 +1,88 @@
+"""What only the console's pages ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from db.models import Alert, Group, Unit
+from db.states import AlertState, GroupState, UnitState
+from db.units import find_root, in_subtree
+
+
+@dataclass(frozen=True)
+class UnitSize:
+    """A unit and what is in its whole subtree."""
+
+    unit: Unit
+    groups: int
+    members: int
+
+
+async def find_top_unit(session: AsyncSession, scope: str) -> Unit | None:
+    """The unit at the top of what somebody may see; the root for an empty scope, None in an empty registry."""
+    if not scope:
+        return await find_root(session)
+    return (await session.scalars(sa.select(Unit).where(Unit.path == scope))).one_or_none()
+
+
+async def list_child_sizes(session: AsyncSession, unit_id: int) -> list[UnitSize]:
+    """The unit's children in the order of the tree, each with the groups in use of its subtree."""
+    below = aliased(Unit)
+    # "0" follows "/": the subtree of a path is one range of the index, see `db.units.in_subtree`.
+    upper = sa.func.substr(Unit.path, 1, sa.func.length(Unit.path) - 1).concat("0")
+    query = (
+        sa.select(Unit, sa.func.count(Group.id), sa.func.coalesce(sa.func.sum(Group.members), 0))
+        .outerjoin(below, sa.and_(below.path >= Unit.path, below.path < upper))
+        .outerjoin(Group, sa.and_(Group.unit_id == below.id, Group.state != GroupState.RETIRED))
+        .where(Unit.parent_id == unit_id, Unit.state == UnitState.ACTIVE)
+        .group_by(Unit.id)
+        .order_by(Unit.path)
+    )
+    return [UnitSize(unit, groups, int(members)) for unit, groups, members in await session.execute(query)]
+
+
+async def count_subtree(session: AsyncSession, scope: str) -> tuple[int, int]:
+    """Groups that are not retired in a subtree, and their members."""
+    query = (
+        sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(Group.members), 0))
+        .join(Unit, Unit.id == Group.unit_id)
+        .where(in_subtree(scope), Group.state != GroupState.RETIRED)
+    )
+    groups, members = (await session.execute(query)).one()
+    return groups, int(members)
+
+
+async def list_alerts_around(session: AsyncSession, since: datetime, until: datetime) -> Sequence[Alert]:
+    """Alerts released or due between the two instants, and whatever is still going out; the newest first."""
+    query = sa.select(Alert).where(
+        sa.or_(
+            sa.and_(Alert.released_at >= since, Alert.released_at < until),
+            sa.and_(Alert.state == AlertState.SCHEDULED, Alert.scheduled_at < until),
+            Alert.state.in_((AlertState.RUNNING, AlertState.PAUSED)),
+        )
+    )
+    return (await session.scalars(query.order_by(Alert.id.desc()).limit(50))).all()
+
+
+async def list_unit_trails(session: AsyncSession, paths: Collection[str]) -> dict[str, str]:
+    """Path → the names of the unit's ancestors, for telling apart units of the same name."""
+    parents = {path: path[: path.rstrip("/").rfind("/") + 1] for path in paths}
+    wanted: set[str] = set()
+    for parent in parents.values():
+        codes = parent.split("/")[:-1]
+        wanted.update("/".join(codes[: i + 1]) + "/" for i in range(len(codes)))
+    rows = await session.execute(sa.select(Unit.path, Unit.name).where(Unit.path.in_(wanted)))
+    names = {row.path: row.name for row in rows}
+    return {path: _trail(parent, names) for path, parent in parents.items()}
+
+
+def _trail(parent: str, names: dict[str, str]) -> str:
+    codes = parent.split("/")[:-1]
+    paths = ("/".join(codes[: i + 1]) + "/" for i in range(len(codes)))
+    return " › ".join(names[path] for path in paths if path in names)

@@ -1,0 +1,114 @@
+"""Users of the console, their sessions, and failed sign-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.dml import affected
+from db.models import LoginFailure, Unit, User, WebSession
+from db.states import UserState
+
+
+class NoSuchUser(LookupError):
+    """No user has this id."""
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    """A live session, whose it is, and the path of the unit that the user belongs to ("" for none)."""
+
+    session: WebSession
+    user: User
+    unit_path: str
+
+
+async def get_user(session: AsyncSession, user_id: int) -> User:
+    user = await session.get(User, user_id, populate_existing=True)
+    if user is None:
+        raise NoSuchUser(user_id)
+    return user
+
+
+async def find_user(session: AsyncSession, username: str) -> User | None:
+    return (await session.scalars(sa.select(User).where(User.username == username))).one_or_none()
+
+
+async def list_users(session: AsyncSession) -> Sequence[tuple[User, str]]:
+    """Every user with the name of their unit ("" for none), those in use first."""
+    query = (
+        sa.select(User, Unit.name)
+        .outerjoin(Unit, Unit.id == User.unit_id)
+        .order_by(sa.case((User.state == UserState.ACTIVE, 0), else_=1), User.username)
+    )
+    return [(row[0], row[1] or "") for row in await session.execute(query)]
+
+
+async def count_users(session: AsyncSession) -> int:
+    return (await session.scalar(sa.select(sa.func.count()).select_from(User))) or 0
+
+
+async def list_user_names(session: AsyncSession, user_ids: Collection[int | None]) -> dict[int, str]:
+    """User id → name, for pages that say who wrote or reviewed something."""
+    wanted = {user_id for user_id in user_ids if user_id is not None}
+    rows = await session.execute(sa.select(User.id, User.name).where(User.id.in_(wanted)))
+    return {row.id: row.name for row in rows}
+
+
+# ── sessions ────────────────────────────────────────────────────────────────
+
+
+async def find_session(session: AsyncSession, token_hash: str, now: datetime) -> SessionRow | None:
+    """The session that has not expired, of a user who is still in use."""
+    query = (
+        sa.select(WebSession, User, Unit.path)
+        .join(User, User.id == WebSession.user_id)
+        .outerjoin(Unit, Unit.id == User.unit_id)
+        .where(WebSession.token_hash == token_hash, WebSession.expires_at > now, User.state == UserState.ACTIVE)
+    )
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else SessionRow(row[0], row[1], row[2] or "")
+
+
+async def delete_session(session: AsyncSession, token_hash: str) -> None:
+    await affected(session, sa.delete(WebSession).where(WebSession.token_hash == token_hash))
+
+
+async def delete_sessions_of(session: AsyncSession, user_id: int, *, keep: str = "") -> int:
+    """End the user's sessions but the one whose token hash is `keep`; returns how many."""
+    delete = sa.delete(WebSession).where(WebSession.user_id == user_id, WebSession.token_hash != keep)
+    return await affected(session, delete)
+
+
+async def delete_expired_sessions(session: AsyncSession, now: datetime) -> int:
+    return await affected(session, sa.delete(WebSession).where(WebSession.expires_at <= now))
+
+
+# ── failed sign-ins ─────────────────────────────────────────────────────────
+
+
+async def add_login_failures(session: AsyncSession, keys: Sequence[str], now: datetime) -> list[int]:
+    """One row per key; returns their ids."""
+    rows = [LoginFailure(key=key, at=now) for key in keys]
+    session.add_all(rows)
+    await session.flush()
+    return [row.id for row in rows]
+
+
+async def list_login_failures(session: AsyncSession, key: str, since: datetime) -> Sequence[datetime]:
+    """When sign-ins with this key failed, oldest first."""
+    query = sa.select(LoginFailure.at).where(LoginFailure.key == key, LoginFailure.at > since)
+    return (await session.scalars(query.order_by(LoginFailure.at))).all()
+
+
+async def delete_login_failures(session: AsyncSession, *, ids: Sequence[int] = (), key: str = "") -> None:
+    """Forget these attempts, and all of `key`."""
+    await affected(session, sa.delete(LoginFailure).where(sa.or_(LoginFailure.id.in_(ids), LoginFailure.key == key)))
+
+
+async def delete_old_login_failures(session: AsyncSession, before: datetime) -> None:
+    await affected(session, sa.delete(LoginFailure).where(LoginFailure.at <= before))

@@ -1,0 +1,1 @@
+"""The ways in: chat, web, command line. Thin: translate, call the engine, translate back."""

@@ -1,0 +1,1 @@
+"""The console: pages, their JSON, the local chat page."""

@@ -1,0 +1,75 @@
+"""The dashboard: what is going on today, and what waits for the visitor."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.identity import Actor
+from bot.permissions import Permission, allowed
+from db.accounts import list_accounts
+from db.alerts import list_alerts
+from db.console import find_top_unit, list_alerts_around
+from db.figures import Figures, get_figures, latest_released, list_child_figures, list_missing_groups
+from db.inbox import count_leads, list_leads
+from db.models import Alert, Unit
+from db.states import AlertState, LeadState, Role
+from handlers.web.keys import ENGINE
+from handlers.web.progress import list_progress
+from handlers.web.views import page
+
+LAGGARDS = 8
+LEADS = 5
+
+
+async def dashboard(request: web.Request, actor: Actor) -> web.StreamResponse:
+    return await (_liaison(request, actor) if actor.role is Role.LIAISON else _staff(request, actor))
+
+
+async def _staff(request: web.Request, actor: Actor) -> web.StreamResponse:
+    engine = request.app[ENGINE]
+    now = engine.clock.now()
+    async with engine.database.read() as session:
+        top = await find_top_unit(session, "")
+        alerts = await list_alerts_around(session, *_today(now, request))
+        progress = await list_progress(session, alerts, top.id if top else None)
+        latest = next(iter(await latest_released(session, 1)), None)
+        context = {
+            "top": top,
+            "running": [p for p in progress if p.alert.state in (AlertState.RUNNING, AlertState.PAUSED)],
+            "today": [p for p in progress if p.alert.state not in (AlertState.RUNNING, AlertState.PAUSED)],
+            "accounts": await list_accounts(session),
+            "reviews": await list_alerts(session, states=[AlertState.IN_REVIEW], limit=10),
+            "leads": await list_leads(session, state=LeadState.OPEN, limit=LEADS),
+            "open_leads": await count_leads(session, state=LeadState.OPEN),
+            "latest": latest,
+            "laggards": await _laggards(session, latest, top),
+        }
+    return await page(request, "home.html", reviewer=allowed(actor.role, Permission.REVIEW_ALERT), **context)
+
+
+async def _liaison(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """Their own subtree only: the latest alerts, and the groups that still wait for the newest one."""
+    async with request.app[ENGINE].database.read() as session:
+        top = await find_top_unit(session, actor.scope)
+        alerts = await latest_released(session, 10, unit_id=top.id) if top else []
+        figures = [(alert, await get_figures(session, alert.id, top.id)) for alert in alerts if top]
+        missing = await list_missing_groups(session, alerts[0].id, actor.scope, limit=30) if alerts else []
+    return await page(request, "home_liaison.html", top=top, figures=figures, missing=missing)
+
+
+def _today(now: datetime, request: web.Request) -> tuple[datetime, datetime]:
+    local = now.astimezone(request.app[ENGINE].settings.zone)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight, midnight + timedelta(days=1)
+
+
+async def _laggards(session: AsyncSession, alert: Alert | None, top: Unit | None) -> list[Figures]:
+    """Units right below the top that have most to catch up on the newest alert, the worst first."""
+    if alert is None or top is None:
+        return []
+    figures = await list_child_figures(session, alert.id, top.id)
+    behind = [row for row in figures if row.missing_groups > 0]
+    return sorted(behind, key=lambda row: (row.coverage_groups or 0, -row.missing_groups))[:LAGGARDS]

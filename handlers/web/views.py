@@ -1,0 +1,107 @@
+"""What every page has: the template environment, the frame around the page, numbers and times as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+
+from bot.clock import duration_text, local_text
+from bot.permissions import Permission, allowed
+from bot.settings import Settings
+from db import states
+from handlers.web.keys import ENGINE, NOBODY_CSRF, VISITOR, Visitor
+from handlers.web.nav import nav_items
+
+_HERE = Path(__file__).parent
+STATIC = _HERE / "static"
+_ENUMS = ("AlertState", "AccountState", "ContentKind", "DeliveryState", "GroupMode", "GroupState", "LeadState")
+_ENUMS += ("Relation", "Role", "Severity", "UnitKind", "UserState", "AnswerKind", "LeadReason")
+
+
+def setup_templates(app: web.Application, settings: Settings) -> None:
+    env = aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.globals.update({name: getattr(states, name) for name in _ENUMS}, LEVELS=states.LEVEL_LABELS)
+    env.globals.update(office=settings.office, Permission=Permission)
+    env.filters.update(
+        time=partial(local_text, zone=settings.zone),
+        clock=partial(clock_text, zone=settings.zone),
+        duration=duration_text,
+        percent=percent_text,
+        count=count_text,
+        input_time=partial(input_time, zone=settings.zone),
+    )
+
+
+def percent_text(share: float | None) -> str:
+    """0.9234 → 92.3%; never 100% unless everything is there."""
+    if share is None:
+        return "—"
+    floored = int(share * 1000) / 10
+    return "100%" if share >= 1 else f"{floored:.1f}%"
+
+
+def count_text(number: int | None) -> str:
+    return "—" if number is None else f"{number:,}"
+
+
+def clock_text(at: datetime | None, zone: Any) -> str:
+    """The time of day: 09:42:07."""
+    return "—" if at is None else at.astimezone(zone).strftime("%H:%M:%S")
+
+
+def input_time(at: datetime | None, zone: Any) -> str:
+    """The value of a `datetime-local` field."""
+    return "" if at is None else at.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
+
+
+def ago_text(at: datetime | None, now: datetime) -> str:
+    """How long ago, for hints beside a time."""
+    if at is None:
+        return "—"
+    span = now - at
+    if span < timedelta(0):
+        return f"{duration_text(-span)}后"
+    return "刚刚" if span < timedelta(seconds=10) else f"{duration_text(span)}前"
+
+
+async def page(request: web.Request, template: str, *, status: int = 200, **context: Any) -> web.Response:
+    """A page inside the frame."""
+    visitor = request.get(VISITOR)
+    now = request.app[ENGINE].clock.now()
+    frame: dict[str, Any] = {
+        "visitor": visitor,
+        "actor": visitor.actor if visitor else None,
+        "csrf": visitor.csrf if visitor else request.get(NOBODY_CSRF, ""),
+        "can": partial(_can, visitor),
+        "nav": await nav_items(request, visitor),
+        "path": request.path,
+        "now": now,
+        "ago": partial(ago_text, now=now),
+    }
+    response = aiohttp_jinja2.render_template(template, request, frame | context)
+    response.set_status(status)
+    return response
+
+
+def fragment(request: web.Request, template: str, **context: Any) -> web.Response:
+    """A piece of a page that a script puts in its place."""
+    visitor = request.get(VISITOR)
+    frame = {"can": partial(_can, visitor), "now": request.app[ENGINE].clock.now()}
+    return aiohttp_jinja2.render_template(template, request, frame | context)
+
+
+def _can(visitor: Visitor | None, permission: Permission) -> bool:
+    return visitor is not None and allowed(visitor.actor.role, permission)
