@@ -115,9 +115,17 @@ async def find_message(session: AsyncSession, message_id: int) -> LocalMessage |
 
 
 async def list_rooms(
-    session: AsyncSession, *, person_id: str = "", search: str = "", room_ids: Collection[str] = (), limit: int = 200
+    session: AsyncSession,
+    *,
+    person_id: str = "",
+    search: str = "",
+    room_ids: Collection[str] | None = None,
+    limit: int = 200,
 ) -> list[RoomSummary]:
-    """Rooms whose name contains `search`, last spoken in first; of the private ones only `person_id`'s own."""
+    """Rooms whose name contains `search`, last spoken in first; of the private ones only `person_id`'s own.
+
+    `room_ids` narrows the list to those.
+    """
     last_id = (
         sa.select(sa.func.max(LocalMessage.id))
         .where(LocalMessage.room_id == LocalRoom.room_id)
@@ -128,11 +136,12 @@ async def list_rooms(
     query = sa.select(LocalRoom, last_id).where(_visible_to(person_id))
     if search:
         query = query.where(LocalRoom.name.icontains(search, autoescape=True))
-    if room_ids:
+    if room_ids is not None:
         query = query.where(LocalRoom.room_id.in_(room_ids))
     query = query.order_by(sa.nulls_last(last_id.desc()), LocalRoom.name, LocalRoom.room_id).limit(limit)
     rows = (await session.execute(query)).all()
-    messages = await _messages_by_id(session, [number for _, number in rows if number is not None])
+    ids = [number for _, number in rows if number is not None]
+    messages = {message.id: message for message in await list_messages(session, ids)}
     return [RoomSummary(room, messages.get(number)) for room, number in rows]
 
 
@@ -140,11 +149,6 @@ def _visible_to(person_id: str) -> sa.ColumnElement[bool]:
     if not person_id:
         return ~LocalRoom.private
     return sa.or_(~LocalRoom.private, LocalRoom.room_id.endswith(f":{person_id}", autoescape=True))
-
-
-async def _messages_by_id(session: AsyncSession, ids: Collection[int]) -> dict[int, LocalMessage]:
-    found = await session.scalars(sa.select(LocalMessage).where(LocalMessage.id.in_(ids)))
-    return {message.id: message for message in found}
 
 
 async def list_history(
@@ -189,11 +193,12 @@ async def last_message_id(session: AsyncSession) -> int:
     return await session.scalar(sa.select(sa.func.max(LocalMessage.id))) or 0
 
 
-async def list_new(
-    session: AsyncSession, *, after: int, gaps: Collection[int] = (), limit: int = 500
-) -> Sequence[LocalMessage]:
-    """Messages beyond id `after`, and those among the ids `gaps` that have appeared since."""
-    newer = LocalMessage.id > after
-    condition = sa.or_(newer, LocalMessage.id.in_(gaps)) if gaps else newer
-    query = sa.select(LocalMessage).where(condition).order_by(LocalMessage.id).limit(limit)
+async def list_new(session: AsyncSession, *, after: int, limit: int = 500) -> Sequence[LocalMessage]:
+    """Messages beyond id `after`."""
+    query = sa.select(LocalMessage).where(LocalMessage.id > after).order_by(LocalMessage.id).limit(limit)
     return (await session.scalars(query)).all()
+
+
+async def list_messages(session: AsyncSession, ids: Collection[int]) -> Sequence[LocalMessage]:
+    """Those of the ids that exist."""
+    return (await session.scalars(sa.select(LocalMessage).where(LocalMessage.id.in_(ids)))).all()

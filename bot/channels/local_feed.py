@@ -116,7 +116,8 @@ class Feed:
         now = asyncio.get_running_loop().time()
         self._gaps = {number: until for number, until in self._gaps.items() if until > now}
         async with self._database.read() as session:
-            messages = await local_chat.list_new(session, after=self._last_id, gaps=list(self._gaps))
+            late = await local_chat.list_messages(session, list(self._gaps)) if self._gaps else []
+            messages = [*late, *await local_chat.list_new(session, after=self._last_id)]
         for message in messages:
             self._gaps.pop(message.id, None)
             # PostgreSQL numbers rows before they are committed, so a lower id can appear after a higher one.

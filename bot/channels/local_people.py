@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,13 @@ class LocalPeople:
         """Rooms whose name contains `search`, last spoken in first, with the person's own private rooms."""
         async with self._database.read() as session:
             return await local_chat.list_rooms(session, person_id=person_id, search=search.strip(), limit=limit)
+
+    async def find_rooms(self, room_ids: Collection[str], *, person_id: str = "") -> list[RoomSummary]:
+        """Those of the rooms that exist and that the person may see."""
+        async with self._database.read() as session:
+            return await local_chat.list_rooms(
+                session, person_id=person_id, room_ids=room_ids, limit=max(1, len(room_ids))
+            )
 
     async def history(
         self, room_id: str, before: int | None = None, limit: int = 50, *, after: int | None = None
