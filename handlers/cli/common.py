@@ -12,6 +12,7 @@ import getpass
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import typer
@@ -20,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from bot.database import open_ready
 from bot.errors import ImportRefused, Invalid, SheetFault, UserError
 from bot.identity import Actor
 from bot.settings import Settings, load_settings
@@ -55,10 +57,8 @@ def shown_errors(*, as_json: bool = False) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """The database of the settings, closed at the end whatever happens."""
-    if not settings.database_url:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database)
+    """The database of the settings at the program's version, closed at the end whatever happens."""
+    database = await open_ready(settings, now=datetime.now(UTC))
     try:
         yield database
     finally:
@@ -114,7 +114,8 @@ def _show(error: UserError) -> None:
 
 
 def _fault_table(faults: list[SheetFault]) -> Table:
-    table = Table("工作表", "行", "列", "如何修改", header_style="bold")
+    table = Table("工作表", "行", "列", header_style="bold")
+    table.add_column("如何修改", overflow="fold")  # Chinese has no spaces to break at: it would be cut off
     for fault in faults:
         # Text, not str: a cell's content may look like rich's own markup.
         table.add_row(Text(fault.sheet or "—"), str(fault.row), Text(fault.column or "—"), Text(fault.message))

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from typer.testing import CliRunner, Result
 
 from bot.sample_county import SAMPLE
-from db.models import Base
 from handlers.cli.people import people_app
 from handlers.cli.units import units_app
 
@@ -19,14 +17,10 @@ runner = CliRunner()
 
 
 @pytest.fixture(autouse=True)
-def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
-    """An empty database of an office, where the commands will look for it."""
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An office that has nothing yet: the first command makes the database."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XINFANG_DATA_DIR", str(tmp_path))
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'xinfang.db'}")
-    Base.metadata.create_all(engine)
-    engine.dispose()
-    return engine
 
 
 def units(*arguments: str, answer: str = "") -> Result:
