@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,7 +39,9 @@ async def plan_import(session: AsyncSession, tables: Sequence[Table], *, retire_
     does not name are retired; a retired one that the file names is restored either way.
     Raises `ImportRefused` with every fault of the file.
     """
-    return make_plan(read_rows(tables), await load_registry(session), retire_missing=retire_missing)
+    stored = await load_registry(session)
+    # In a thread: a province takes a second of pure reckoning, and senders must not wait for it.
+    return await asyncio.to_thread(lambda: make_plan(read_rows(tables), stored, retire_missing=retire_missing))
 
 
 async def apply_import(session: AsyncSession, plan: ImportPlan, actor: Actor, now: datetime) -> ImportResult:
@@ -49,7 +52,7 @@ async def apply_import(session: AsyncSession, plan: ImportPlan, actor: Actor, no
     """
     require(actor, Permission.REGISTRY)
     stored = await load_registry(session)
-    if stored.digest() != plan.basis:
+    if await asyncio.to_thread(stored.digest) != plan.basis:
         raise WrongState("登记表在预览之后有变动，未导入任何内容，请重新预览后再确认")
     await registry.add_accounts(session, plan.accounts, at=now)
     unit_ids = await _write_units(session, plan, {unit.code: unit.id for unit in stored.units})

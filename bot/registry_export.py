@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +19,7 @@ Cells = list[object]
 async def export_registry(session: AsyncSession) -> bytes:
     """An xlsx of all units and groups that are not retired."""
     units, groups = await _records(session)
-    return registry_xlsx(units, groups)
+    return await asyncio.to_thread(registry_xlsx, units, groups)  # seconds for a province; nobody waits meanwhile
 
 
 async def export_units_csv(session: AsyncSession) -> bytes:
