@@ -1,0 +1,37 @@
+"""Every table. Columns carry what cannot be derived; everything counted about coverage comes from `Reach`."""
+
+from db.models.alerts import Alert, Delivery, Forward, Picture, Reach, Reply, Rollup, Send
+from db.models.base import Base
+from db.models.console import AuditEntry, DayNumber, LoginFailure, Tick, User, WebSession
+from db.models.incoming import Incoming, Lead, Question
+from db.models.local import LocalMessage, LocalPerson, LocalRoom
+from db.models.registry import Account, BindCode, Group, Person, Unit
+
+__all__ = [
+    "Account",
+    "Alert",
+    "AuditEntry",
+    "Base",
+    "BindCode",
+    "DayNumber",
+    "Delivery",
+    "Forward",
+    "Group",
+    "Incoming",
+    "Lead",
+    "LocalMessage",
+    "LocalPerson",
+    "LocalRoom",
+    "LoginFailure",
+    "Person",
+    "Picture",
+    "Question",
+    "Reach",
+    "Reply",
+    "Rollup",
+    "Send",
+    "Tick",
+    "Unit",
+    "User",
+    "WebSession",
+]
