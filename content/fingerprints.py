@@ -165,10 +165,16 @@ class AlertIndex:
 
     def _elsewhere(self, message: Message, readings: list[Reading]) -> list[Reading]:
         """Read the alerts that only the rest of the message points to: people paste two alerts into one message."""
-        covered = readings[0].covered
-        rest = dict.fromkeys(gram for place, gram in enumerate(message.sequence) if place not in covered)
+        rest: list[str] = []
+        after = 0
+        for passage in readings[0].passages:
+            rest += message.sequence[after : passage.start]
+            after = passage.end
+        rest += message.sequence[after:]
+        if len(rest) < _MIN_SHARED:
+            return []
         known = [reading.alert for reading in readings]
-        found = self._candidates(map(self._postings.get, rest))
+        found = self._candidates(map(self._postings.get, dict.fromkeys(rest)))
         return self._readings(message, [candidate for candidate in found if candidate[1] not in known])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import compress, count
 from typing import Final
 
 import opencc
@@ -19,6 +20,7 @@ GRAM: Final = 3
 _MEMO_LIMIT: Final = 60_000
 _BRACKET_CODE: Final = re.compile(r"\[[^\[\]\s]{1,6}\]")  # WeChat writes its own emoji as [强], [玫瑰]
 _LINK: Final = re.compile(r"(?:https?://|www\.)[!-~]+", re.IGNORECASE)  # tokens differ from unit to unit
+_SIGNATURE: Final = re.compile(r"[—－-]{2}[^—－\n-]{2,24}$", re.MULTILINE)  # the office's name, the forwarder's name
 _DIGITS: Final = re.compile(r"\d+")
 _TO_SIMPLIFIED: Final = opencc.OpenCC("t2s")
 # Regional forms that OpenCC's general table leaves alone, and two that writers of simplified text mix up.
@@ -27,7 +29,6 @@ _REGIONAL: Final = dict(zip("著裡妳祂牠帳衹隻", "着里你他它账只�
 
 DROPPED: Final = "\0"
 """Stands in :func:`kept` for a character that a copy may lose."""
-_KEPT_RUN: Final = re.compile(r"[^\0]+")
 
 
 class _Fold(dict[int, str]):
@@ -63,6 +64,8 @@ def kept(text: str) -> str:
         text = _BRACKET_CODE.sub(_blank, text)
     if "://" in text or "www." in text:
         text = _LINK.sub(_blank, text)
+    if "——" in text or "--" in text:
+        text = _SIGNATURE.sub(_blank, text)
     return text.translate(_FOLD)
 
 
@@ -88,9 +91,7 @@ def grams(folded: str) -> list[str]:
 
 def origins(kept_text: str) -> list[int]:
     """Return, for each character of ``joined(kept_text)``, its index in the text."""
-    places: list[int] = []
-    for run in _KEPT_RUN.finditer(kept_text):
-        places.extend(range(run.start(), run.end()))
+    places = list(compress(count(), map(DROPPED.__ne__, kept_text)))
     for figure in reversed(list(_DIGITS.finditer(kept_text.replace(DROPPED, "")))):
         del places[figure.start() + 1 : figure.end()]
     return places

@@ -78,8 +78,11 @@ class Reading:
     score: float
     evidence: int
     passages: list[Passage]
-    covered: frozenset[int]  # places in ``Message.sequence`` that the passages hold
     missing: int  # weight of the alert that the message leaves out
+
+    def covered(self) -> set[int]:
+        """Return the places in ``Message.sequence`` that the passages hold."""
+        return {place for passage in self.passages for place in range(passage.start, passage.end - GRAM + 1)}
 
     @property
     def rank(self) -> tuple[float, int, str]:
@@ -90,20 +93,17 @@ class Reading:
 def read(message: Message, alert: LiveAlert, mass: int) -> Reading:
     """Lay ``alert``, whose grams weigh ``mass``, along the message and weigh what they share."""
     found: list[Passage] = []
-    covered: list[int] = []
     matched = evidence = 0
     for passage in passages(message.folded, message.sequence, alert.folded):
-        end = passage.end - GRAM + 1
-        weight = sum(message.weights[passage.start : end])
+        weight = sum(message.weights[passage.start : passage.end - GRAM + 1])
         if weight > _PASSAGE_COST:
             matched += weight
             evidence += weight - _PASSAGE_COST
             found.append(passage)
-            covered.extend(range(passage.start, end))
     evidence = max(0, evidence - _REPLACED_COST * replaced(found))
     smaller = min(message.mass, mass)
     score = min(1.0, evidence / smaller) * min(1.0, evidence / _FULL_STRENGTH) if smaller else 0.0
-    return Reading(alert, score, evidence, found, frozenset(covered), max(0, mass - matched))
+    return Reading(alert, score, evidence, found, max(0, mass - matched))
 
 
 def judge(message: Message, readings: Sequence[Reading]) -> ForwardMatch:
@@ -130,15 +130,14 @@ def judge(message: Message, readings: Sequence[Reading]) -> ForwardMatch:
 
 
 def _same_place(one: Reading, other: Reading) -> bool:
-    shared = len(one.covered & other.covered)
-    return shared > 0 and shared * 2 >= min(len(one.covered), len(other.covered))
+    here, there = one.covered(), other.covered()
+    return bool(here & there) and 2 * len(here & there) >= min(len(here), len(there))
 
 
 def _lead(message: Message, one: Reading, other: Reading) -> int:
     """Return 1 if the first reading explains the message clearly better, -1 if the other does, 0 if neither."""
-    weights = message.weights
-    lead = sum(weights[place] for place in one.covered - other.covered)
-    lead -= sum(weights[place] for place in other.covered - one.covered)
+    here, there, weights = one.covered(), other.covered(), message.weights
+    lead = sum(weights[place] for place in here - there) - sum(weights[place] for place in there - here)
     if abs(lead) < _CLEAR_LEAD:
         lead = _lead_by_figures(message, one.alert, other.alert)
     if lead == 0 and min(one.missing, other.missing) < _CLEAR_LEAD:

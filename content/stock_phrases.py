@@ -2,8 +2,8 @@
 
 They say nothing about *which* alert a message copies, so the recogniser of forwards gives them no weight, even
 when only one alert is live and nothing could be learned from its neighbours. One pattern a line: parts are
-separated by spaces, alternatives by ``|``; ``_`` stands for "nothing". Only what is said whatever the topic
-belongs here: a phrase about one kind of fraud is evidence and must stay out.
+separated by spaces, alternatives by ``|``; ``_`` stands for "nothing". What a fraud looks like belongs to the alerts and must stay
+out; only exhortations are stock.
 """
 
 from __future__ import annotations
@@ -39,6 +39,23 @@ _SLOGANS: Final = """
 国家反诈中心app|全民反诈|金钟罩|反诈中心 _|并开启|开启|微信公众号|公众号|小程序|来电预警功能|预警劝阻
 """
 
+# The slogans of single topics: everybody quotes them, so they are no sign of a copy either.
+_TOPIC_SLOGANS: Final = """
+凡是|只要|所有|网络|一切|记住|请记住|牢记 刷单|网络刷单|刷单返利|兼职刷单|先垫资的刷单|要求垫资的刷单|垫付资金的 就是诈骗|都是诈骗|就是骗局|都是骗局|都是骗人的|是违法行为|违法
+切勿|不要|拒绝|谨防|请勿|远离|警惕 垫资|刷单|参与刷单|先行垫付|垫付资金|刷单诈骗|刷单返利
+公检法|公安机关|公检法机关|警方|警察|民警|司法机关 没有安全账户|不会电话办案|不会通过电话办案|不会要求转账|绝不会要求转账|不会设立安全账户|不会网上办案|不会在网上出示通缉令|没有所谓的安全账户|不存在安全账户 _|不会电话办案|不会通过电话办案|没有安全账户
+正规客服|客服|真正的客服|平台客服|官方客服|银行 不会|绝不会|不会主动|从不 要求共享屏幕|要求屏幕共享|要求转账|要求开启屏幕共享|要求下载会议软件|索要验证码|要求您转账
+切勿|不要|拒绝|请勿|警惕|谨防|凡是要求 开启屏幕共享|屏幕共享|共享屏幕|与他人共享屏幕|与陌生人共享屏幕|打开屏幕共享|下载会议软件 _|都是诈骗|的都是诈骗|的客服都是骗子
+百万保障|微信百万保障|支付宝百万保障 永久免费|是免费的|本就免费|免费|不会扣费|不需要关闭|无需关闭 _|无需关闭|不会扣费|不会自动扣费
+放款前|贷款前|放款之前|凡是放款前|凡是贷款前|未放款先 收费|收费的|要求交钱的|要求缴纳费用的|要求转账的|先交钱的 都是诈骗|贷款都是诈骗|都是骗子|网贷都是诈骗
+没见面|未见面|没有见过面|素未谋面 不谈钱|不转账|谈钱就是诈骗|不要谈钱|就谈钱的都是骗子
+稳赚不赔|高额回报|高收益|保本高息|内幕消息|高收益低风险 _|都是诈骗|都是陷阱|都是骗局|的投资都是诈骗|不要信|不可信
+投资理财|理财|投资|炒股 请|要|应 选择|通过|到|认准 正规机构|正规平台|正规渠道|官方渠道|持牌机构
+不要|切勿|请勿|拒绝|不得|非法 出租|出借|出售|买卖|转借|出租出借 银行卡|电话卡|两卡|银行账户|手机卡|微信号|电话卡银行卡|银行卡和电话卡|自己的银行卡
+征信|个人征信 无法|不能|不可|任何人无权 修复|人为修改|删除|修改|洗白 _|征信修复都是诈骗|都是诈骗
+涉及|凡是|遇到 领导|老板|亲友|熟人|老师|借钱|转账 要求转账|转账|汇款|借钱|收费 _|的 务必|一定要|请|要 当面|电话|视频|当面或电话|通过电话 核实|确认|核实身份
+"""
+
 _FRAMES: Final = """
 红色|橙色|黄色|蓝色|反诈|紧急|重要|最新|高发|防骗|诈骗|案件|警情|风险|特别|安全|温馨|防诈 预警|提醒|提示|通报|警示|预警信息|预警提示|预警通报|防范提示|通知|案例 各位居民|各位市民|各位群众|各位村民|各位家长|广大群众|广大居民|广大市民|各位老师|各位业主|各位职工|请注意|近日|近期|大家|居民朋友|亲爱的居民
 各位|广大|尊敬的|亲爱的|全体|敬请|请|请各位|请广大|提醒广大|提醒各位|在此提醒|告诫|恳请 居民|群众|市民|村民|家长|业主|居民朋友|市民朋友|群众朋友|邻居|职工|朋友|居民群众|人民群众|渔民朋友|老师|同事|乡亲|父老乡亲|网友|群友|家人 注意|请注意|们|提高警惕|朋友们|大家好|你们好|您好|切记|务必提高警惕|一定要|切勿|不要|请勿|请
@@ -65,7 +82,7 @@ _RELAYING: Final = """
 
 def stock_phrases() -> Iterator[str]:
     """Yield every stock phrase written out (tens of thousands of short strings, generated in milliseconds)."""
-    for line in "".join((_CLOSINGS, _SLOGANS, _FRAMES, _RELAYING)).split("\n"):
+    for line in "".join((_CLOSINGS, _SLOGANS, _TOPIC_SLOGANS, _FRAMES, _RELAYING)).split("\n"):
         parts = [["" if choice == "_" else choice for choice in part.split("|")] for part in line.split()]
         # A 3-gram spans at most three neighbouring parts, so windows of three hold every gram of the whole line
         # at a fraction of the combinations.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -62,6 +62,16 @@ def live_alerts() -> dict[str, str]:
         for family in texts()["families"]
         for number, case in enumerate(family["alerts"])
     }
+
+
+def short_alerts() -> dict[str, str]:
+    """Return eighteen general warnings of two or three sentences each."""
+    return {f"short-{number}": text + FOOTER for number, text in enumerate(texts()["short_alerts"])}
+
+
+def short_near_misses() -> list[Case]:
+    """Return texts that echo the short alerts' wording, alone and dressed as another office's alert."""
+    return [Case("short", text + tail, None) for text in texts()["short_near_misses"] for tail in ("", "\n" + FOOTER)]
 
 
 def near_misses() -> list[Case]:
@@ -219,28 +229,43 @@ EDITS: Final[dict[str, Edit]] = {
     )
 }
 # Two things at once, as liaisons do: the cut comes first, then what is put around it.
-COMBINED: Final = (
-    ("two_sentences", "greeting"),
-    ("two_sentences", "signature"),
-    ("first_half", "merged"),
-    ("middle_paragraph", "merged"),
-    ("two_sentences", "traditional"),
-    ("typing_errors", "quoted"),
-    ("changed_numbers", "first_half"),
-    ("second_half", "typing_errors"),
-    ("traditional", "spaced"),
-    ("middle_paragraph", "typing_errors"),
+KINDS: Final = (
+    *EDITS,
+    "two_sentences+greeting",
+    "two_sentences+signature",
+    "first_half+merged",
+    "middle_paragraph+merged",
+    "two_sentences+traditional",
+    "typing_errors+quoted",
+    "changed_numbers+first_half",
+    "second_half+typing_errors",
+    "traditional+spaced",
+    "middle_paragraph+typing_errors",
+)
+WHOLE_EDITS: Final = (
+    "greeting",
+    "signature",
+    "at_all",
+    "emoji",
+    "line_breaks",
+    "typing_errors",
+    "traditional",
+    "changed_numbers",
+    "merged",
+    "quoted",
+    "spaced",
 )
 
 
-def forwards(alerts: dict[str, str], seed: int = 1) -> Iterator[Case]:
-    """Yield every single and combined edit of every alert."""
+def forwards(alerts: dict[str, str], seed: int = 1, kinds: Sequence[str] = KINDS) -> Iterator[Case]:
+    """Yield every kind of edit of every alert; the alerts of ``live_alerts`` have the four lines that cuts need."""
     rng = random.Random(seed)
     for alert_id, text in alerts.items():
-        for kind, edit in EDITS.items():
-            yield Case(kind, edit(text, rng), alert_id)
-        for first, then in COMBINED:
-            yield Case(f"{first}+{then}", EDITS[then](EDITS[first](text, rng), rng), alert_id)
+        for kind in kinds:
+            edited = text
+            for step in kind.split("+"):
+                edited = EDITS[step](edited, rng)
+            yield Case(kind, edited, alert_id)
 
 
 # --- templated expansion ---------------------------------------------------------------------------------------
@@ -266,12 +291,6 @@ def expanded_alerts(number: int, seed: int = 7) -> dict[str, str]:
             times=rng.randint(2, 9),
         )
     raise AssertionError("unreachable")
-
-
-WHOLE_EDITS: Final = (
-    "greeting", "signature", "at_all", "emoji", "line_breaks", "typing_errors", "traditional",
-    "changed_numbers", "merged", "quoted", "spaced",
-)  # fmt: skip
 
 
 def expanded_forwards(alerts: dict[str, str], number: int, seed: int = 3) -> list[Case]:
