@@ -8,9 +8,10 @@ const find = (id) => document.getElementById(id);
 export function toast(text) {
   const box = find('toast');
   box.textContent = text;
-  box.hidden = false;
+  box.hidePopover();
+  box.showPopover(); // anew, so that it lies above a dialog that was opened meanwhile
   clearTimeout(toast.timer);
-  toast.timer = setTimeout(() => { box.hidden = true; }, 2600);
+  toast.timer = setTimeout(() => box.hidePopover(), 2600);
 }
 
 // Runs an action of the visitor; what goes wrong is told, not swallowed.

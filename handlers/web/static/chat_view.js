@@ -109,7 +109,7 @@ function words(text) {
     return body;
   }
   const end = text.indexOf('\n') < 0 ? text.length : text.indexOf('\n');
-  body.append(el('strong', { className: `alert-title ${SEVERITIES[severity[1]]}` }, text.slice(0, end)), linked(text.slice(end)));
+  body.append(el('strong', { className: `alert-title ${SEVERITIES[severity[1]]}` }, text.slice(0, end)), linked(text.slice(end + 1))); // the block that the title is has broken the line already
   return body;
 }
 
