@@ -25,6 +25,12 @@ def room_for_body(*, severity: str, title: str, office: str, relation: str = "",
     """How many characters the body may have so that the whole message stays within `MAX_TEXT`."""
     number = "00000000-00"
     frame = render_alert(
-        severity=severity, title=title, body="", office=office, number=number, relation=relation, related=related or number
+        severity=severity,
+        title=title,
+        body="",
+        office=office,
+        number=number,
+        relation=relation,
+        related=related or number,
     )
     return MAX_TEXT - len(frame)

@@ -1,0 +1,50 @@
+# Everything a new machine needs is made here: a virtual environment with pinned, hash-checked requirements, and for
+# the tests also Chromium with a Chinese font.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: demo run test lint bench eval screenshots clean
+
+demo: $(VENV)/.ready
+	@$(BIN)/python bot.py demo $(ARGS)
+
+run: $(VENV)/.ready
+	@$(BIN)/python bot.py run $(ARGS)
+
+test: lint browser
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+eval: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.eval_answers $(ARGS)
+
+screenshots: $(VENV)/.ready-dev browser
+	$(BIN)/python docs/take_screenshots.py
+
+.PHONY: browser
+browser: $(VENV)/.ready-dev
+	@sh tests/install-browser.sh
+
+$(VENV)/.ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing requirements (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
+	@echo "Installing development requirements (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,164 @@
+"""Is somebody losing money right now? Already paid, gave a code, is sharing the screen, installed the app.
+
+Written as rules and not learnt: every decision must be explainable afterwards, and there are no real cases to learn
+from. An act counts only when it is told as done (了, 已经, 刚, 正在); denials, conditions, old cases, hearsay and
+everyday payments are taken away again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_NUMBER: Final = r"(?:[\d.]+|[一二两三四五六七八九十百千万几好多]+)"
+_AMOUNT: Final = rf"{_NUMBER}(?:多|来|几)?(?:块|元|万|千|百|w|k|个亿|百多)"
+_FAMILY: Final = "我|俺|阿拉|咱|妈|爸|娘|爹|老公|老婆|老伴|丈夫|妻子|儿子|女儿|孩子|爷爷|奶奶|外婆|外公|姐|妹|弟|哥|姑|舅|叔|婶|姨|岳|婆婆|公公|朋友|同事|同学|室友|邻居|家里|老人|员工"
+_THEM: Final = (
+    "他|她|对方|骗子|那人|那个人|那边|人家|客服|警察|警官|公安|民警|导师|接待|平台|网友|陌生|专员|经理|指导"
+)
+_FEE: Final = "钱|款|费|税|押金|定金|订金|保证金|本金|佣金|流水|积蓄|存款|余额|工资|现金|贷款"
+_PAY: Final = "转账|转帐|汇款|打款|付款|转钱|打钱|付钱|交钱|充钱|充值|垫付|垫钱|投钱|支付|缴费|扫码付"
+_PAY_SHORT: Final = "转|打|汇|付|交|充|投|垫|刷|给|存|缴|借|寄|取|买|入金|进"
+_DONE: Final = "了|过去了|过去啦|出去了|进去了|完了|好了|掉了|走了|光了|啦"
+
+# Acts that can hardly be meant otherwise.
+_CERTAIN: Final[dict[str, tuple[str, ...]]] = {
+    "paid": (
+        rf"(?<!被人)被(?:人|他|她|对方|网友|客服|平台|他们)?(?:骗|坑|诈骗|诈|忽悠|敲诈|勒索)(?:子)?(?:了|走|去|光|掉|完|得|{_NUMBER})",
+        rf"被(?:骗|诈骗|坑).{{0,3}}{_AMOUNT}",
+        r"(?:受骗|上当|上当受骗|中招|着了?道|被套路|遇到骗子)了",
+        rf"骗(?:走|了|去|光)(?:{_FAMILY})",
+        rf"(?:{_FAMILY}).{{0,4}}(?:给|让|被)(?:人|他|她|骗子)?骗(?:了|去|走)",
+        r"(?:钱|存款|余额|积蓄|卡里|卡上|账户|账上|银行卡|信用卡|花呗|零钱).{0,8}(?:被|让人|给人|都|全|已经).{0,6}(?:转走|划走|刷走|盗刷|扣走|取走|骗走|弄走|扣了|刷了|转光|没了|不见了|清空)",
+        r"(?:刚刚?|突然|莫名|一下子?)(?:被)?(?:扣|划|转|刷)(?:走|掉)?(?:了)?" + _AMOUNT,
+        rf"(?:{_FEE})(?:已经|刚刚?|刚才|都|全|就|也)?(?:{_PAY_SHORT})(?:过去|出去|进去|给(?:{_THEM}))(?:了|啦)",
+        rf"(?:刚刚?|刚才|已经|才|都|全|就)(?:把)?.{{0,6}}(?:{_PAY_SHORT})(?:了|给)?(?:{_THEM})",
+        rf"(?:刚刚?|刚才|已经|都)(?:{_PAY})(?:{_DONE})",
+        rf"(?:刚刚?|刚才|已经)(?:又)?(?:给.{{1,8}})?(?:{_PAY_SHORT})(?:{_DONE})(?:{_AMOUNT}|钱|{_NUMBER}(?:笔|次))",
+        rf"(?:{_PAY_SHORT})给(?:了)?(?:{_THEM}).{{0,6}}(?:{_AMOUNT}|了)",
+        rf"给(?:{_THEM}).{{0,6}}(?:{_PAY_SHORT}|{_PAY})(?:了|过)",
+        rf"(?:现金|金条|黄金|金子|首饰|{_AMOUNT}).{{0,8}}(?:交给|拿给|寄给|递给|给)(?:了)?.{{0,8}}(?:{_THEM}|跑腿|司机|快递|上门).{{0,4}}(?:了|走)",
+        r"(?:现金|金条|黄金|金子)(?:已经|刚刚?|都|就)?(?:寄|邮|送|交)(?:出去|走|过去)?了",
+        r"(?:取|拿|提)出来.{0,4}(?:交|拿|递)?给.{1,8}了|(?:现金|金条|黄金).{0,6}(?:交|拿|递)给.{1,8}了",
+        r"(?:刚刚?|刚才|才|今天|昨天|昨晚|已经).{0,3}被(?:人)?(?:骗|诈骗|坑|敲诈)(?!子|术|局)",
+        rf"(?:转|打|汇|付|投|充)(?:过去|出去|进去)(?:了)?.{{0,4}}{_AMOUNT}",
+        rf"(?:转|充|打|垫)了{_NUMBER}(?:次|笔|单|回)",
+        r"已(?:经)?(?:付款|转账|汇款|打款|转钱)|(?:刚刚?|才|刚才)(?:付|转|打|汇)(?:账|款|钱|过去|出去)?(?:完|以后|之后|就)",
+        r"(?:钱|余额|存款|卡里).{0,3}(?:突然|一下子|莫名其妙|莫名|全都?|都)(?:没|不见|少)了",
+        r"(?:钱|款|额度).{0,4}(?:转|划|刷)走了",
+        rf"(?:孩子|儿子|女儿|孙子|孙女|小孩).{{0,6}}(?:用|拿).{{0,6}}手机.{{0,10}}(?:转|付|刷)了{_AMOUNT}",
+        rf"(?:扣|少|刷|丢)了(?:我|卡里)?{_AMOUNT}",
+    ),
+    "code": (
+        r"验证码.{0,8}(?:给|告诉|念|报|说|读|输|透露|提供|发|填).{0,8}(?:了|啦|才发现|才知道)",
+        rf"(?:给|告诉|发|念|报|说|提供|透露|输|填)了.{{0,4}}(?:{_THEM})?.{{0,4}}验证码",
+        rf"(?:已经|刚刚?|刚才|都|就).{{0,4}}(?:把)?.{{0,4}}验证码.{{0,4}}(?:给|告诉|发|念|报|说|输|填)",
+        rf"(?:密码|卡号|身份证号?|付款码|收款码|人脸).{{0,10}}(?:给|告诉|发给|念给|报给|提供给)(?:了)?.{{0,4}}(?:{_THEM}).{{0,3}}(?:了|啦)",
+        r"(?:填|输|输入|提供|报|告诉)了.{0,8}(?:银行卡号?|卡号|支付密码|银行卡密码|验证码|身份证号)",
+        r"(?:银行卡号?|卡号|支付密码|密码|身份证号?)(?:和.{1,6})?(?:都|也|已经|全)(?:填|输|给|告诉|报|说)(?:进去|上去|出去)?了",
+        r"(?:按|照)(?:着)?(?:他|她|对方|要求).{0,6}(?:刷脸|人脸|扫脸).{0,4}了",
+        rf"(?:给|帮|让)(?:{_THEM}).{{0,4}}(?:刷|做|扫)了.{{0,2}}(?:脸|人脸)",
+    ),
+    "sharing": (
+        r"(?:正在|正|现在|目前|已经|刚刚?|一直|还)(?:在|都在)?.{0,8}(?:屏幕共享|共享屏幕|共享我的屏幕|共享手机屏幕|共享着|远程控制|远程协助|投屏)(?!能|可以|吗|是不是|怎么)",
+        r"(?:屏幕共享|共享屏幕|屏幕|共享|远程)(?:都|还|已经|一直|也|现在)*(?:开着|开了|打开了|开启了|没关|关不掉|停不下来|在共享|进行中|中呢)",
+        r"(?:开|打开|开启|点|同意|接受|进行)了.{0,6}(?:屏幕共享|共享屏幕|共享|远程)",
+        r"共享了.{0,6}屏幕|(?:屏幕|手机屏幕)(?:给(?:他|她|对方|客服|人家)?)?共享(?:给(?:他|她|对方|客服))?了",
+        r"手机.{0,6}(?:被|让)(?:他|她|对方|人|别人|人家)?.{0,3}(?:控制|远程|锁住|锁了|黑屏)",
+        r"手机(?:自己|不受我?|突然自己).{0,4}(?:动|控制|操作|转)",
+        r"(?:他|她|对方|客服|警察).{0,4}(?:正在|在)(?:看|操作|控制)(?:着)?我(?:的)?(?:手机|屏幕)",
+        r"(?:他|她|对方|客服|人家).{0,3}(?:在|正在|能)(?:远程|操控|控制)|(?:跟着|按着?|照着?)(?:他|她|对方|人家|客服)(?:在)?操作",
+    ),
+    "call": (
+        r"(?:不让|不许|不准|不给|不能|不敢).{0,4}挂(?:电话|断|机)?(?!失)",
+        r"电话(?:还|一直|都)?(?:没挂|没有挂|不敢挂|没敢挂|通着|开着|连着|没断|没挂断)",
+        r"(?:还在|正在|现在在|现在正|正).{0,3}(?:跟|和|与|同)(?:那个|这个|一个)?(?:他|她|对方|客服|警察|公安|骗子|那个人|那边|警官|民警).{0,6}(?:通|打电话|通话|电话|视频|说|聊|连)",
+        r"(?:他|她|对方|骗子|警察|公安|客服)(?:现在)?(?:还在|正在|一直在|就在).{0,3}(?:电话|线上|线|视频|催)",
+    ),
+}
+# Acts that need a context of fraud, because people do the same every day.
+_POSSIBLE: Final[dict[str, tuple[str, ...]]] = {
+    "paid": (
+        rf"(?:{_PAY})(?:{_DONE})",
+        rf"(?:{_PAY_SHORT})(?:{_DONE}).{{0,6}}(?:{_AMOUNT}|{_FEE})",
+        rf"(?:{_AMOUNT}|{_FEE}).{{0,6}}(?:{_PAY_SHORT})(?:{_DONE})",
+        rf"(?:已经|刚刚?|刚才).{{0,6}}(?:{_PAY_SHORT})(?:{_DONE})",
+        r"(?:转|打|汇|存|充|交|寄)(?:账|款|钱)?(?:到|进|入|给|去|往).{1,14}(?:了|啦)",
+        rf"给.{{1,8}}(?:转|打|汇|付)(?:账|款|钱)?(?:了|过去|去).{{0,4}}(?:{_AMOUNT}|{_FEE})?",
+    ),
+    "app": (
+        r"(?:下|下载|装|安装|装上|注册)了.{0,12}(?:app|软件|应用|程序|会议|平台)",
+        r"(?:app|软件|应用|程序|会议).{0,8}(?:下|装|下载|安装|注册)(?:好|完|上|下来)?了",
+        r"(?:已经|刚刚?|刚才|都|就).{0,6}(?:下|装|下载|安装)(?:好|完|上)?了",
+        r"点(?:了|开了|进去了|进了).{0,8}(?:链接|网址|网站)|(?:链接|网址).{0,6}点(?:了|开了|进去了|进了)",
+        r"扫了.{0,8}码|(?:二维码|码).{0,4}扫了",
+    ),
+}
+_DENIED: Final = re.compile(
+    r"(?:没有?|还没|未|并没|别|不要|不能|不会|不敢|不想|不肯|差点儿?|差一点|险些|幸亏|幸好|好在|要不要|该不该|能不能|可不可以|会不会"
+    r"|要是|如果|假如|假设|万一|一旦|怎么才?能?|怎样|如何|打算|准备|想要|正要|快要|才能|要先|先要|得先|要我|必须|需要|以防|防止|避免|拒绝了?|没让|骗子会|会说|怎么知道.{0,4}|判断.{0,4}|识别.{0,4}|看出.{0,4})"
+    r".{0,5}$"
+)
+_DENIED_INSIDE: Final = re.compile(r"没(?!了|法)|未|别(?!人)|不(?!见|受|下|掉|知|理|回|上|到|了)|要不|才能|再")
+_UNDONE: Final = re.compile(
+    r"^.{0,6}(?:会不会|会怎|能不能|可以吗|能吗|行吗|安全吗|才能|才可以|才给|才行|再说|之后才|以后才|是不是就)"
+)
+_OLD: Final = re.compile(
+    rf"去年|前年|上个月|上上个?月|{_NUMBER}(?:多)?年前|{_NUMBER}个?多?月前|以前|从前|曾经|当年|那年|早年|很久|好久|小时候|20[012]\d年|被骗过|上过当|受过骗|转过一?次"
+)
+_STILL: Final = re.compile(r"刚|今天|现在|马上|正在|今早|今晚|刚才|昨天|昨晚|今年")
+_HEARSAY: Final = re.compile(
+    r"[\u4e00-\u9fff]某|受害人|事主|居民|市民|村民|新闻|报道|通报|案例|曝光|警方|民警(?:提醒|通报|接报|上门|成功|介绍|说)|反诈中心|谨防|警惕|提醒|听说|据说"
+    r"|看到有人|有人被|有个人|很多人|好多人|别人|电视|抖音上|视频里说|我县|我市|我镇|近日|日前|不法分子|嫌疑人|判处|团伙|宣传|讲座|案件|电影|小说|剧里"
+)
+_EVERYDAY: Final = re.compile(
+    r"给(?:了)?你|你查|你收|你们|转你|打你|发你|给您|给妈|给爸|房租|房贷|车贷|月供|水费|电费|水电|话费|学费|班费|伙食费|生活费|工资发|物业|停车|车险|保险费|红包|份子|礼金|首付|团购|拼单"
+    r"|饭钱|聚餐|aa|买菜|外卖|货款|报销|发票|彩票|压岁|加油|油费|信用卡还|还款|还清|还了|社保|医保|公积金|税务|车票|船票|门票钱|房东|老板娘|食堂|油卡|公交卡|会议室|开会|上课|ppt|作业|疫苗|投票|简历|电充|充电|麻将"
+)
+_FRAUD_CONTEXT: Final = re.compile(
+    r"骗|假(?:的|老师|客服|警察|领导|链接|网站|平台)|对方|陌生|不认识|网上|网友|网恋|客服|警察|公安|导师|接待员|刷单|任务|垫付|垫钱|垫资|平台|提现|冻结|保证金|解冻|手续费|拉黑|联系不上|不回|不理|失联|怎么办|咋办|救命|急|报警|追回|要回|要得回|找回|拿回|止付|能退|完了|后悔|不对劲|可疑|中奖|贷款|投资|返利|安全账户|裸聊|敲诈|让我|叫我|要我|他说|她说"
+)
+_COMPILED: Final = [
+    (kind, certain, re.compile("|".join(f"(?:{pattern})" for pattern in patterns)))
+    for certain, table in ((True, _CERTAIN), (False, _POSSIBLE))
+    for kind, patterns in table.items()
+]
+_CLAUSES: Final = re.compile(r"[,，。.!！?？;；\n~…]+")
+_WORDS_OF_ACTS: Final = re.compile(r"[了在挂啦过着已刚被给]")
+_LONGEST: Final = 400
+"""People in an emergency write little; a longer text is a pasted message or an article, read only at its start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """What has happened: some of ``paid``, ``code``, ``sharing``, ``call``, ``app``; and the words that say so."""
+
+    kinds: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+def find_emergency(text: str, fraud_score: float = 0.0) -> Emergency | None:
+    """The emergency told in ``text`` (normalised), or None. ``fraud_score`` (0..1): how surely it is about fraud."""
+    text = text[:_LONGEST]
+    if not _WORDS_OF_ACTS.search(text) or _HEARSAY.search(text):
+        return None
+    if _OLD.search(text) and not _STILL.search(text):
+        return None
+    context = fraud_score >= 0.6 or _FRAUD_CONTEXT.search(text) is not None
+    everyday = _EVERYDAY.search(text) is not None
+    found: dict[str, str] = {}
+    for clause in _CLAUSES.split(text):
+        for kind, certain, pattern in _COMPILED:
+            if kind in found or not (certain or context) or (everyday and not context):
+                continue
+            match = pattern.search(clause)
+            if match and not _DENIED.search(clause[: match.start()]) and not _taken_back(kind, clause, match):
+                found[kind] = match[0]
+    return Emergency(tuple(found), tuple(found.values())) if found else None
+
+
+def _taken_back(kind: str, clause: str, match: re.Match[str]) -> bool:
+    """A denial inside or just after the words: 验证码我没给他, 转了会不会被骗."""
+    denied = kind != "call" and _DENIED_INSIDE.search(match[0]) is not None
+    return denied or _UNDONE.match(clause[match.end() :]) is not None

@@ -1,0 +1,100 @@
+"""`run`: the engine and the console in one process, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+
+from aiohttp import web
+from bot.database import open_ready
+
+from bot.app import Engine
+from bot.channels.local_people import sync_rooms
+from bot.clock import SystemClock
+from bot.errors import UserError
+from bot.logs import set_up_logs
+from bot.settings import Settings, load_settings
+from bot.users import ensure_first_admin
+from handlers.compose import build_engine
+from handlers.web.app import create_web
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, *, show_password: bool = True) -> AsyncIterator[tuple[Engine, str]]:
+    """The engine and the console, started; gives the console's address. Ends both in order."""
+    clock = SystemClock()
+    database = await open_ready(settings, now=clock.now())
+    try:
+        engine = build_engine(settings, database, clock)
+        async with database.write() as session:
+            await sync_rooms(session)
+            password = await ensure_first_admin(session, clock.now())
+        if password is not None and show_password:
+            _show_password(password)
+        await engine.start()
+        try:
+            async with _console(engine) as address:
+                yield engine, address
+        finally:
+            await engine.stop()
+    finally:
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _console(engine: Engine) -> AsyncIterator[str]:
+    settings = engine.settings
+    runner = web.AppRunner(create_web(engine), shutdown_timeout=1.0, handle_signals=False)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+        except OSError as error:
+            message = (
+                f"无法在 {settings.host}:{settings.port} 打开网页服务（{error.strerror}）；端口可用 XINFANG_PORT 更改"
+            )
+            raise UserError(message) from error
+        port = runner.addresses[0][1]
+        yield f"http://{settings.host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+def _show_password(password: str) -> None:
+    print(f"首次启动：已建立管理员 admin，一次性密码 {password}（只显示这一次，登录后须修改）", flush=True)
+
+
+async def serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as (_, address):
+        print(f"心防已启动：{address}", flush=True)
+        await stop.wait()
+    print("已停止", file=sys.stderr, flush=True)
+
+
+def run_forever() -> None:
+    """Start everything. Raises `UserError` for a setting, a database or a port that is not as it must be."""
+    settings = load_settings()
+    set_up_logs(settings)
+    with new_runner() as runner:
+        runner.run(serve(settings))
+
+
+def new_runner() -> asyncio.Runner:
+    """A runner on the quickest event loop there is."""
+    return asyncio.Runner(loop_factory=_loop_factory())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it exists (not on Windows)."""
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        return uvloop.new_event_loop
+    return None
