@@ -5,22 +5,34 @@ docs/settings.md lists them all; a test compares the two.
 
 from __future__ import annotations
 
+import json
 import os
+import tomllib
 from collections.abc import Callable
 from datetime import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from bot.errors import SettingsError
 from db.states import Severity
 
+PREFIX = "XINFANG_"
+CONFIG = "XINFANG_CONFIG"  # names the file; not a setting itself
+DEFAULT_CONFIG = "xinfang.toml"
+
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="XINFANG_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     office: str = Field("嵊泗县反诈中心", min_length=1, max_length=40, description="署名：预警末尾和页面标题使用")
     data_dir: Path = Field(Path("data"), description="数据目录：内置数据库、备份和日志所在")
@@ -32,7 +44,7 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65535, description="网页监听端口")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
     log_format: Literal["json", "text"] = Field("json", description="日志格式")
-    channels: list[Literal["local"]] = Field(["local"], description="启用的通道")
+    channels: Annotated[list[Literal["local"]], NoDecode] = Field(["local"], description="启用的通道")
 
     # Pacing of one account; an account may have its own. Source: domain facts, wechatferry "safe mode".
     gap_seconds: float = Field(3.0, ge=0, le=600, description="同一账号两次发送的最小间隔（秒，起点到起点）")
@@ -46,7 +58,9 @@ class Settings(BaseSettings):
 
     quiet_start: time = Field(time(22, 0), description="免打扰开始时间")
     quiet_end: time = Field(time(7, 0), description="免打扰结束时间；与开始时间相同表示不设免打扰")
-    quiet_exempt: list[Severity] = Field([Severity.RED], description="免打扰时段仍可推送的预警级别")
+    quiet_exempt: Annotated[list[Severity], NoDecode] = Field(
+        [Severity.RED], description="免打扰时段仍可推送的预警级别"
+    )
     overdue_minutes: int = Field(15, ge=1, le=1440, description="定时预警错过多少分钟后不再自动发布，改为提示")
     expiry_hours: int = Field(24, ge=1, le=720, description="预警默认有效期（小时）")
     second_person: bool = Field(True, description="预警必须由编写人以外的人审核发布")
@@ -66,8 +80,28 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        toml = TomlConfigSettingsSource(settings_cls, toml_file=os.environ.get("XINFANG_CONFIG", "xinfang.toml"))
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=os.environ.get(CONFIG, DEFAULT_CONFIG))
         return init_settings, env_settings, toml
+
+    @field_validator("channels", "quiet_exempt", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """A list is written `a,b` or as JSON, in the environment and in the file."""
+        if not isinstance(value, str):
+            return value
+        if not value.lstrip().startswith("["):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError('应为列表，如 a,b 或 ["a","b"]') from error
+
+    @field_validator("quiet_start", "quiet_end")
+    @classmethod
+    def _without_zone(cls, value: time) -> time:
+        if value.tzinfo is not None:
+            raise ValueError("应为办公时区的时间，不带时区，如 22:00")
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -81,6 +115,8 @@ class Settings(BaseSettings):
     def _known_database(cls, value: str) -> str:
         if value and not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
             raise ValueError("应以 sqlite:/// 或 postgresql:// 开头，或留空")
+        if value == "sqlite:///":
+            raise ValueError("sqlite:/// 后面应写文件路径，如 sqlite:////var/lib/xinfang/xinfang.db")
         return value
 
     @property
@@ -99,36 +135,62 @@ class Settings(BaseSettings):
 
 def load_settings(**overrides: Any) -> Settings:
     """Settings from arguments, environment and file, in this order. Raises `SettingsError` naming each fault."""
+    _check_environment()
     try:
         return Settings(**overrides)
     except ValidationError as error:
         lines = [_fault_text(fault) for fault in error.errors()]
         raise SettingsError("设置有误：\n" + "\n".join(lines)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        name = os.environ.get(CONFIG, DEFAULT_CONFIG)
+        raise SettingsError(f"设置文件 {name} 读不出来：{error}；应为 UTF-8 的 TOML，如 port = 8080") from error
+
+
+def _check_environment() -> None:
+    """A misspelt variable would otherwise be ignored in silence."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {CONFIG}
+    unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+    if unknown:
+        raise SettingsError(f"没有这样的设置：环境变量 {'、'.join(unknown)}（docs/settings.md 列出了全部）")
+    file = os.environ.get(CONFIG)
+    if file is not None and not Path(file).is_file():
+        raise SettingsError(f"找不到设置文件 {file}（环境变量 {CONFIG}）")
 
 
 def _fault_text(fault: Any) -> str:
     name = str(fault["loc"][0]) if fault["loc"] else "?"
     if fault["type"] == "extra_forbidden":
         return f"  {name}：没有这个设置项（docs/settings.md 列出了全部）"
-    return f"  {name}（环境变量 XINFANG_{name.upper()}）= {fault['input']!r}：{_allowed(fault)}"
+    return f"  {name}（环境变量 {PREFIX}{name.upper()}）= {fault['input']!r}：{_allowed(fault)}"
 
 
 def _allowed(fault: Any) -> str:
     context = fault.get("ctx", {})
     kinds: dict[str, Callable[[], str]] = {
-        "literal_error": lambda: f"只能是 {context['expected']}",
-        "enum": lambda: f"只能是 {context['expected']}",
-        "greater_than_equal": lambda: f"不能小于 {context['ge']}",
-        "greater_than": lambda: f"必须大于 {context['gt']}",
-        "less_than_equal": lambda: f"不能大于 {context['le']}",
+        "literal_error": lambda: f"只能是 {_listing(context['expected'])}",
+        "enum": lambda: f"只能是 {_listing(context['expected'])}",
+        "list_type": lambda: '应为列表，如 a,b 或 ["a","b"]',
+        "greater_than_equal": lambda: f"不能小于 {context['ge']:g}",
+        "greater_than": lambda: f"必须大于 {context['gt']:g}",
+        "less_than_equal": lambda: f"不能大于 {context['le']:.0f}",
         "int_parsing": lambda: "应为整数",
         "int_type": lambda: "应为整数",
+        "int_from_float": lambda: "应为整数",
         "float_parsing": lambda: "应为数字",
+        "float_type": lambda: "应为数字",
         "bool_parsing": lambda: "只能是 true 或 false",
-        "time_delta_parsing": lambda: "应为时间，如 22:00",
+        "bool_type": lambda: "只能是 true 或 false",
+        "string_type": lambda: "应为文字，写在引号里",
+        "path_type": lambda: "应为路径，写在引号里",
+        "time_type": lambda: "应为时间，如 22:00",
         "time_parsing": lambda: "应为时间，如 22:00",
         "string_too_short": lambda: "不能为空",
         "string_too_long": lambda: f"最多 {context['max_length']} 个字",
         "value_error": lambda: str(context["error"]),
     }
     return kinds[fault["type"]]() if fault["type"] in kinds else str(fault["msg"])
+
+
+def _listing(expected: str) -> str:
+    """pydantic lists values as in English: 'a', 'b' or 'c'."""
+    return expected.replace(" or ", "、").replace(", ", "、").replace("'", "")
