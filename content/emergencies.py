@@ -53,11 +53,12 @@ _CERTAIN: Final[dict[str, tuple[str, ...]]] = {
     "code": (
         r"验证码.{0,8}(?:给|告诉|念|报|说|读|输|透露|提供|发|填).{0,8}(?:了|啦|才发现|才知道)",
         rf"(?:给|告诉|发|念|报|说|提供|透露|输|填)了.{{0,4}}(?:{_THEM})?.{{0,4}}验证码",
-        rf"(?:已经|刚刚?|刚才|都|就).{{0,4}}(?:把)?.{{0,4}}验证码.{{0,4}}(?:给|告诉|发|念|报|说|输|填)",
+        r"(?:已经|刚刚?|刚才|都|就).{0,4}(?:把)?.{0,4}验证码.{0,4}(?:给|告诉|发|念|报|说|输|填)",
         rf"(?:密码|卡号|身份证号?|付款码|收款码|人脸).{{0,10}}(?:给|告诉|发给|念给|报给|提供给)(?:了)?.{{0,4}}(?:{_THEM}).{{0,3}}(?:了|啦)",
         r"(?:填|输|输入|提供|报|告诉)了.{0,8}(?:银行卡号?|卡号|支付密码|银行卡密码|验证码|身份证号)",
         r"(?:银行卡号?|卡号|支付密码|密码|身份证号?)(?:和.{1,6})?(?:都|也|已经|全)(?:填|输|给|告诉|报|说)(?:进去|上去|出去)?了",
         r"(?:按|照)(?:着)?(?:他|她|对方|要求).{0,6}(?:刷脸|人脸|扫脸).{0,4}了",
+        r"(?:动态码|六位数|短信码).{0,6}(?:给|告诉|念|报|发|说).{0,6}了|填完.{0,4}(?:验证码|卡号|密码)",
         rf"(?:给|帮|让)(?:{_THEM}).{{0,4}}(?:刷|做|扫)了.{{0,2}}(?:脸|人脸)",
     ),
     "sharing": (
@@ -85,6 +86,12 @@ _POSSIBLE: Final[dict[str, tuple[str, ...]]] = {
         rf"(?:{_AMOUNT}|{_FEE}).{{0,6}}(?:{_PAY_SHORT})(?:{_DONE})",
         rf"(?:已经|刚刚?|刚才).{{0,6}}(?:{_PAY_SHORT})(?:{_DONE})",
         r"(?:转|打|汇|存|充|交|寄)(?:账|款|钱)?(?:到|进|入|给|去|往).{1,14}(?:了|啦)",
+        rf"(?:{_AMOUNT}|钱|积蓄|嫁妆).{{0,3}}(?:就|都|全)?(?:没了|没有了|打水漂|拿不回|要不回|退不了|不见了)",
+        r"被.{0,8}(?:刷|转|扣|划|骗|坑|敲诈|卷)(?:走|了|去|掉|光)",
+        rf"骗(?:走|了|去|光|掉).{{0,8}}(?:{_AMOUNT}|{_FEE})|(?:{_AMOUNT}|{_FEE}).{{0,4}}骗(?:走|去|光|掉)",
+        r"(?:付|转|交|打|汇|充)(?:完|了|过去|出去)(?:才|之后|以后|他|她|就|人|对方|又|后)",
+        rf"(?:输|亏|赔|搭|贴|花|收|砸)(?:了|进去|掉).{{0,6}}{_AMOUNT}",
+        rf"(?:{_AMOUNT}|{_FEE}).{{0,16}}(?:拉黑|联系不上|找不到人|人不见|没音信|不回消息了|没人了|打不开了|电话打不通|不发货)",
         rf"给.{{1,8}}(?:转|打|汇|付)(?:账|款|钱)?(?:了|过去|去).{{0,4}}(?:{_AMOUNT}|{_FEE})?",
     ),
     "app": (
@@ -97,10 +104,12 @@ _POSSIBLE: Final[dict[str, tuple[str, ...]]] = {
 }
 _DENIED: Final = re.compile(
     r"(?:没有?|还没|未|并没|别|不要|不能|不会|不敢|不想|不肯|差点儿?|差一点|险些|幸亏|幸好|好在|要不要|该不该|能不能|可不可以|会不会"
-    r"|要是|如果|假如|假设|万一|一旦|怎么才?能?|怎样|如何|打算|准备|想要|正要|快要|才能|要先|先要|得先|要我|必须|需要|以防|防止|避免|拒绝了?|没让|骗子会|会说|怎么知道.{0,4}|判断.{0,4}|识别.{0,4}|看出.{0,4})"
+    r"|要是|如果|假如|假设|万一|一旦|怎么才?能?|怎样|如何|打算|准备|想要|正要|快要|才能|要先|先要|得先|要我|必须|需要|(?:网警|律师|黑客|有人|说能|能帮|帮我|帮忙).{0,8}(?:追回|找回|追)|以防|防止|避免|拒绝了?|没让|骗子会|会说|怎么知道.{0,4}|判断.{0,4}|识别.{0,4}|看出.{0,4})"
     r".{0,5}$"
 )
-_DENIED_INSIDE: Final = re.compile(r"没(?!了|法)|未|别(?!人)|不(?!见|受|下|掉|知|理|回|上|到|了)|要不|才能|再")
+_DENIED_INSIDE: Final = re.compile(
+    r"没(?!了|法)|未|别(?!人)|不(?!见|受|下|掉|知|理|回|上|到|了)|要不|才能|再|会(?!议|员)"
+)
 _UNDONE: Final = re.compile(
     r"^.{0,6}(?:会不会|会怎|能不能|可以吗|能吗|行吗|安全吗|才能|才可以|才给|才行|再说|之后才|以后才|是不是就)"
 )
@@ -126,6 +135,8 @@ _COMPILED: Final = [
 ]
 _CLAUSES: Final = re.compile(r"[,，。.!！?？;；\n~…]+")
 _WORDS_OF_ACTS: Final = re.compile(r"[了在挂啦过着已刚被给]")
+_SURELY_FRAUD: Final = 0.6
+_PASTED: Final = 6.0
 _LONGEST: Final = 400
 """People in an emergency write little; a longer text is a pasted message or an article, read only at its start."""
 
@@ -138,19 +149,27 @@ class Emergency:
     words: tuple[str, ...]
 
 
-def find_emergency(text: str, fraud_score: float = 0.0) -> Emergency | None:
-    """The emergency told in ``text`` (normalised), or None. ``fraud_score`` (0..1): how surely it is about fraud."""
+def find_emergency(text: str, fraud_score: float = 0.0, scammer_lead: float = 0.0) -> Emergency | None:
+    """The emergency told in ``text`` (normalised), or None.
+
+    ``fraud_score`` (0..1): how surely the text is about fraud. ``scammer_lead``: by how many nats it sounds more like
+    a scammer than like a resident; a pasted message (我已经付款了, 点链接激活) is not the resident's own deed.
+    """
     text = text[:_LONGEST]
+    if scammer_lead > _PASTED:
+        return None
     if not _WORDS_OF_ACTS.search(text) or _HEARSAY.search(text):
         return None
     if _OLD.search(text) and not _STILL.search(text):
         return None
-    context = fraud_score >= 0.6 or _FRAUD_CONTEXT.search(text) is not None
-    everyday = _EVERYDAY.search(text) is not None
+    spoken = _FRAUD_CONTEXT.search(text) is not None
+    context = spoken or fraud_score >= _SURELY_FRAUD
+    if not spoken and _EVERYDAY.search(text):
+        return None
     found: dict[str, str] = {}
     for clause in _CLAUSES.split(text):
         for kind, certain, pattern in _COMPILED:
-            if kind in found or not (certain or context) or (everyday and not context):
+            if kind in found or not (certain or context):
                 continue
             match = pattern.search(clause)
             if match and not _DENIED.search(clause[: match.start()]) and not _taken_back(kind, clause, match):
@@ -162,3 +181,30 @@ def _taken_back(kind: str, clause: str, match: re.Match[str]) -> bool:
     """A denial inside or just after the words: 验证码我没给他, 转了会不会被骗."""
     denied = kind != "call" and _DENIED_INSIDE.search(match[0]) is not None
     return denied or _UNDONE.match(clause[match.end() :]) is not None
+
+
+_FIRST_STEPS: Final = {
+    "sharing": "马上关掉屏幕共享；关不掉就断网（关WiFi和流量）或关机，换一部手机打电话。",
+    "call": "马上挂断电话。不让您挂电话、不让告诉家人的，就是骗子。",
+    "paid": "马上停手，一分钱也别再转。“再交一笔就能退”是骗您继续转。",
+    "code": "马上停手，验证码、密码一个也别再说；改掉支付密码和登录密码。",
+    "app": "马上停手，先断网；截图留证后卸载对方让装的软件，链接别再点。",
+}
+_ORDER: Final = ("sharing", "call", "paid", "code", "app")
+
+
+def instructions(emergency: Emergency) -> str:
+    """What to do in the next minutes, ≤ 400 characters. Order of calls: 110, bank, 96110 (``FACTS``: stop payment)."""
+    first = [_FIRST_STEPS[kind] for kind in _ORDER if kind in emergency.kinds][:2]
+    steps = [
+        *first,
+        "立即拨打110，说“我被骗了，请求止付”，报出对方户名、账号、转出金额和时间。越快，拦下的机会越大。",
+        "聊天、转账、通话记录都别删，截图留好，带上去就近的派出所。",
+        "打完110，再打自己银行的官方客服电话，冻结自己的卡、改密码；花呗、信用卡、手机支付也查一遍。",
+    ]
+    lines = [
+        "先别慌，也别责怪自己，骗子手段很专业，谁都可能遇上。现在请马上做：",
+        *(f"{place}. {step}" for place, step in enumerate(steps, 1)),
+    ]
+    lines.append("还没转钱、只是拿不准：打96110问一问。之后有人说能帮你把钱追回来、要先收费的，也是骗子。")
+    return "\n".join(lines)

@@ -102,9 +102,10 @@ def _shared_phrases(library: Library) -> list[Fault]:
         # Weak hints may be shared on purpose; a strong phrase that points two ways cannot be meant.
         if len(users) < 2 or max(phrase.weight for _, phrase in users) < 3:
             continue
-        names = "、".join(fraud_type.id for fraud_type, _ in users)
+        names = "、".join(dict.fromkeys(fraud_type.id for fraud_type, _ in users))
+        said = "同时属于多个类型" if "、" in names else "换了次序写了两次"
         for fraud_type, phrase in users:
-            doubts.append(Fault(fraud_type.source, phrase.line, f"短语“{phrase.text}”同时属于多个类型：{names}"))
+            doubts.append(Fault(fraud_type.source, phrase.line, f"短语“{phrase.text}”{said}：{names}"))
     return doubts
 
 

@@ -58,7 +58,7 @@ _VARIANTS: Final[dict[str, str]] = {
         "裸聊": "罗聊 裸撩 果聊 luo聊",
         "诈骗": "炸骗 诈片 榨骗 zha骗",
         "跑分": "跑份",
-        "博彩": "博采 菠菜 搏彩",
+        "博彩": "博采 搏彩",
         "赌博": "堵博 du博",
         "公安局": "工安局",
         "屏幕共享": "屏目共享 屏幕分享",
@@ -80,7 +80,7 @@ _EMOJI_THAT_SPEAK: Final = frozenset(
 )
 
 _INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me", "Mc"})
-_QUOTES: Final = frozenset("()[]{}「」『』《》〈〉“”‘’")
+_QUOTES: Final = frozenset("()[]{}【】「」『』《》〈〉“”‘’")
 
 
 class _CharacterTable(dict[int, str]):

@@ -1,0 +1,171 @@
+"""A resident's message in, the bot's reply out. Pure: who may be answered, and where, is decided by the engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import log, sqrt
+from typing import Final, Literal
+
+from content.answers import LONGEST, NO_MATCH, render_answer, render_choices, render_menu
+from content.emergencies import find_emergency, instructions
+from content.library import Library
+from content.matching import Match, Matcher
+from content.normalising import normalise
+from content.phrases import Hit
+
+Kind = Literal["answer", "choices", "emergency", "menu", "none"]
+
+ANSWER_FROM: Final = 0.5
+"""Probability that a message is about fraud from which it is answered."""
+CHOOSE_BELOW: Final = 0.6
+"""Share of the best type below which close types are offered as a choice …"""
+CLOSE: Final = 0.15
+"""… if another one has at least this share."""
+LEAST_EVIDENCE: Final = 0.5
+GUESS_BELOW: Final = 0.3
+"""Without this many nats of phrases, a best type less probable than this is a guess, and a guess is not said."""
+_MENU_WORDS: Final = frozenset(
+    [
+        "",
+        "菜单",
+        "帮助",
+        "help",
+        "?",
+        "目录",
+        "功能",
+        "menu",
+        "说明",
+        "怎么用",
+        "使用说明",
+        "你能做什么",
+        "你会什么",
+        "有什么功能",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the bot says, and why. ``types``: ids, best first; ``score``: probability of the best one, 0..1."""
+
+    kind: Kind
+    types: tuple[str, ...]
+    score: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An example of the library that resembles a message; ``similarity`` 0..1."""
+
+    type_id: str
+    voice: str
+    text: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a message is answered as it is: for staff, not for residents."""
+
+    reply: Reply
+    match: Match
+    hits: tuple[Hit, ...]
+    neighbours: tuple[Neighbour, ...]
+
+
+class Asker:
+    """Answers messages from one library; built once, then free of state."""
+
+    def __init__(self, library: Library, matcher: Matcher | None = None) -> None:
+        self.library = library
+        self.matcher = matcher or Matcher(library)
+        self._menu = render_menu(library)
+        self._answers = {type_id: render_answer(each) for type_id, each in library.types.items()}
+        self._classes = {normalise(key.split(" ", 1)[1]): types for key, types in library.by_class().items()}
+
+    def ask(self, text: str) -> Reply:
+        """The reply to one message. Total: never raises, whatever the text; at most 600 characters."""
+        return self._reply(self.matcher.match(text))
+
+    def _reply(self, match: Match) -> Reply:
+        if match.text.strip("!。. ") in _MENU_WORDS:
+            return Reply("menu", (), 1.0, self._menu)
+        lead = match.voices.scammer - max(match.voices.asking, match.voices.telling)
+        emergency = find_emergency(match.text, match.fraud, lead)
+        if emergency is not None:
+            return self._emergency_reply(match, instructions(emergency))
+        named = self._classes.get(match.text)
+        if named is not None and len(named) > 1:
+            return Reply("choices", tuple(each.id for each in named), 1.0, render_choices(named))
+        score = round(match.best[1], 4)
+        guessing = match.evidence < LEAST_EVIDENCE and score < GUESS_BELOW
+        if match.fraud < ANSWER_FROM or guessing:
+            return Reply("none", (), score, NO_MATCH)
+        close = self._close_types(match)
+        if len(close) > 1:
+            return Reply("choices", close, score, render_choices([self.library.types[each] for each in close]))
+        return Reply("answer", self._likely_types(match), score, self._answers[match.best[0]])
+
+    def _emergency_reply(self, match: Match, text: str) -> Reply:
+        """Instructions first; the type is named only where it is sure, so that nothing distracts."""
+        if match.fraud < ANSWER_FROM:
+            return Reply("emergency", (), round(match.best[1], 4), text)
+        best, score = match.best
+        if score >= CHOOSE_BELOW:
+            addition = f"\n这很像“{self.library.types[best].name}”，报警时可以这样说。"
+            text = text + addition if len(text) + len(addition) <= LONGEST else text
+        return Reply("emergency", self._likely_types(match), round(score, 4), text)
+
+    def _close_types(self, match: Match) -> tuple[str, ...]:
+        if match.share(0) >= CHOOSE_BELOW:
+            return ()
+        return tuple(type_id for place, (type_id, _) in enumerate(match.ranked[:3]) if match.share(place) >= CLOSE)
+
+    def _likely_types(self, match: Match) -> tuple[str, ...]:
+        """The best type, then others that are not absurd: a caller may show them as related."""
+        return tuple(
+            type_id for place, (type_id, _) in enumerate(match.ranked[:5]) if place == 0 or match.share(place) >= 0.01
+        )
+
+    def explain(self, text: str) -> Explanation:
+        """Phrases found (strongest first) and the nearest examples, beside the reply."""
+        match = self.matcher.match(text)
+        hits = tuple(sorted(match.hits, key=lambda hit: -hit.evidence))
+        return Explanation(self._reply(match), match, hits, self._examples.nearest(match.text))
+
+    @cached_property
+    def _examples(self) -> ExampleIndex:
+        return ExampleIndex(self.library)
+
+
+class ExampleIndex:
+    """Nearest examples by the cosine of their rare character pairs; built when the first explanation is asked for."""
+
+    def __init__(self, library: Library) -> None:
+        self._examples = [
+            (each.id, voice, text, _pairs(normalise(text)))
+            for each in library.types.values()
+            for voice, text in each.examples()
+        ]
+        seen = Counter(pair for *_, pairs in self._examples for pair in pairs)
+        self._idf = {pair: log(len(self._examples) / count) for pair, count in seen.items()}
+
+    def nearest(self, text: str, count: int = 5) -> tuple[Neighbour, ...]:
+        """The ``count`` most similar examples to ``text`` (normalised), those with anything in common at all."""
+        wanted = {pair: self._idf[pair] for pair in _pairs(text[:1_000]) if pair in self._idf}
+        size = sqrt(sum(value * value for value in wanted.values()))
+        found = []
+        for type_id, voice, example, pairs in self._examples:
+            common = sum(wanted[pair] ** 2 for pair in pairs if pair in wanted)
+            if common:
+                other = sqrt(sum(self._idf[pair] ** 2 for pair in pairs))
+                found.append(Neighbour(type_id, voice, example, common / (size * other)))
+        return tuple(sorted(found, key=lambda each: -each.similarity)[:count])
+
+
+def _pairs(text: str) -> frozenset[str]:
+    return frozenset(map("".join, pairwise(text)))

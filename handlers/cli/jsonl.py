@@ -1,0 +1,101 @@
+"""JSON lines in, JSON lines out: the stable interface for scripts and measurement.
+
+One line out per line in, in the same order, written as soon as it is known. A line that cannot be read gives
+``{"error": …}`` in its place and the next one goes on. Nothing here touches the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from content.asking import Asker
+from content.fingerprints import AlertIndex
+from content.library import load_library
+from content.screening import Screener
+
+Answerer = Callable[[str], dict[str, Any]]
+
+
+class AlertFileError(Exception):
+    """预警文件读不出来。"""
+
+
+def run_ask_jsonl(stdin: BinaryIO, stdout: BinaryIO) -> None:
+    """``{"text":…}`` → ``{"kind":…,"types":[…],"score":…,"text":…}``."""
+    asker = Asker(load_library())
+
+    def answer(text: str) -> dict[str, Any]:
+        reply = asker.ask(text)
+        return {"kind": reply.kind, "types": reply.types, "score": reply.score, "text": reply.text}
+
+    _run(stdin, stdout, answer)
+
+
+def run_screen_jsonl(stdin: BinaryIO, stdout: BinaryIO) -> None:
+    """``{"text":…}`` → ``{"alarm":…,"types":[…],"score":…}``."""
+    screener = Screener(load_library())
+
+    def answer(text: str) -> dict[str, Any]:
+        screening = screener.screen(text)
+        return {"alarm": screening.alarm, "types": screening.types, "score": screening.score}
+
+    _run(stdin, stdout, answer)
+
+
+def run_match_jsonl(alerts_path: Path, stdin: BinaryIO, stdout: BinaryIO) -> None:
+    """``{"text":…}`` → ``{"alert_id":…,"score":…}`` against the alerts of a JSON lines file.
+
+    Raises ``AlertFileError`` naming the line when that file is not readable.
+    """
+    index = _read_alerts(alerts_path)
+
+    def answer(text: str) -> dict[str, Any]:
+        found = index.match(text)
+        return {"alert_id": found.alert_id, "score": found.score}
+
+    _run(stdin, stdout, answer)
+
+
+def _read_alerts(path: Path) -> AlertIndex:
+    index = AlertIndex()
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise AlertFileError(f"打不开预警文件 {path}：{error.strerror}") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        row = _parsed(line)
+        if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in ("alert_id", "text")):
+            raise AlertFileError(f'{path}:{number} 应为 {{"alert_id": "…", "text": "…"}}')
+        index.add(row["alert_id"], row["text"])
+    return index
+
+
+def _run(stdin: BinaryIO, stdout: BinaryIO, answer: Answerer) -> None:
+    for line in stdin:
+        stdout.write(orjson.dumps(_answered(line, answer), option=orjson.OPT_APPEND_NEWLINE))
+        stdout.flush()
+
+
+def _answered(line: bytes, answer: Answerer) -> dict[str, Any]:
+    row = _parsed(line)
+    if row is _BROKEN:
+        return {"error": "这一行不是有效的 JSON"}
+    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+        return {"error": '这一行应为 {"text": "…"}，text 是一段文字'}
+    return answer(row["text"])
+
+
+_BROKEN = object()
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return _BROKEN
