@@ -7,6 +7,7 @@ schedulers there are.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import datetime, timedelta
 
@@ -40,6 +41,7 @@ class Scheduler:
         self._clock = clock
         self._events = events
         self._jobs = AsyncIOScheduler(timezone=settings.zone)
+        self._working = asyncio.Lock()  # held while a task runs, so that a stop does not tear it
 
     async def start(self) -> None:
         once = {"max_instances": 1, "coalesce": True}
@@ -48,10 +50,16 @@ class Scheduler:
         self._jobs.start()
 
     async def stop(self) -> None:
-        self._jobs.shutdown(wait=False)
+        self._jobs.pause()
+        async with self._working:
+            self._jobs.shutdown(wait=False)
 
     async def sweep(self) -> None:
         """Start what is due, end what has expired or has nothing left, and set alarms for what is coming."""
+        async with self._working:
+            await self._sweep()
+
+    async def _sweep(self) -> None:
         now = self._clock.now()
         async with self._database.read() as session:
             due = [
@@ -91,6 +99,10 @@ class Scheduler:
 
     async def tidy(self) -> None:
         """Remove what is kept no longer: chat text, message ids, old sessions and pacing records."""
+        async with self._working:
+            await self._tidy()
+
+    async def _tidy(self) -> None:
         now = self._clock.now()
         day = now.astimezone(self._settings.zone).replace(hour=0, minute=0, second=0, microsecond=0)
         async with self._database.write() as session:

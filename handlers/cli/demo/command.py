@@ -55,7 +55,7 @@ def _settings(*, leave: bool) -> Settings:
 
 async def _demo(settings: Settings, *, leave: bool) -> int:
     started = time.monotonic()
-    note = f"演示加速：每个账号间隔 {GAP} 秒（实际默认 3 秒，约 3–4 分钟推完）；数据在 {FOLDER}/"
+    note = f"演示加速：每个账号间隔 {GAP} 秒（实际默认 3 秒）；数据在 {FOLDER}/"
     async with running(settings, show_password=False) as (engine, address):
         stage = set_stage(engine)
         try:
