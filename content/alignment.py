@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from content.ngrams import GRAM
 
@@ -19,8 +18,7 @@ _LONG_RUN: Final = 8
 """A run of this many characters is not looked for elsewhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """Characters ``start`` to ``end`` of the message lie along ``alert_start`` to ``alert_end`` of the alert."""
 
     start: int

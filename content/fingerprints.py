@@ -21,9 +21,9 @@ from content.stock_phrases import stock_phrases
 
 __all__ = ["THRESHOLD", "AlertIndex", "ForwardMatch"]
 
-_POSTINGS: Final = 400
+_POSTINGS: Final = 200
 """Index entries that are read for one message, rarest grams first …"""
-_GRAMS_READ: Final = 20
+_GRAMS_READ: Final = 16
 """… unless that leaves fewer grams than this."""
 _MIN_SHARED: Final = 8
 """Rare grams that a message must share with an alert to be looked at more closely."""

@@ -20,7 +20,8 @@ GRAM: Final = 3
 _MEMO_LIMIT: Final = 60_000
 _BRACKET_CODE: Final = re.compile(r"\[[^\[\]\s]{1,6}\]")  # WeChat writes its own emoji as [强], [玫瑰]
 _LINK: Final = re.compile(r"(?:https?://|www\.)[!-~]+", re.IGNORECASE)  # tokens differ from unit to unit
-_SIGNATURE: Final = re.compile(r"[—－-]{2}[^—－\n-]{2,24}$", re.MULTILINE)  # the office's name, the forwarder's name
+# The office's or the forwarder's name behind a dash at the end of a line.
+_SIGNATURE: Final = re.compile(r"(?:^|(?<=[。！？!?\s]))[—－-]{2,4}[^—－\n-]{2,24}$", re.MULTILINE)
 _DIGITS: Final = re.compile(r"\d+")
 _TO_SIMPLIFIED: Final = opencc.OpenCC("t2s")
 # Regional forms that OpenCC's general table leaves alone, and two that writers of simplified text mix up.
