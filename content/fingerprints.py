@@ -34,6 +34,9 @@ _BEHIND: Final = 0.7
 _FAR_BEHIND: Final = 0.3
 """Alerts with fewer shared grams than this part of the leader's are not looked at."""
 
+_MAX_LENGTH: Final = 20_000
+"""Characters that are read of one message or alert, so that none can hold the bot for long."""
+
 _STOCK: Final = frozenset(gram for phrase in stock_phrases() for gram in grams(fold(phrase)))
 
 _Candidate = tuple[int, LiveAlert]
@@ -82,7 +85,7 @@ class AlertIndex:
         """Make an alert live; one with the same id is replaced."""
         self.remove(alert_id)
         slot, self._next_slot = self._next_slot, self._next_slot + 1
-        kept_text = kept(text)
+        kept_text = kept(text[:_MAX_LENGTH])
         alert = LiveAlert(alert_id, joined(kept_text), figures(kept_text))
         self._slots[alert_id] = slot
         self._alerts[slot] = alert
@@ -106,7 +109,7 @@ class AlertIndex:
 
     def match(self, text: str) -> ForwardMatch:
         """Return the live alert that ``text`` is a copy of, if it is one."""
-        kept_text = kept(text)
+        kept_text = kept(text[:_MAX_LENGTH])
         folded = joined(kept_text)
         sequence = grams(folded)
         distinct = dict.fromkeys(sequence)
