@@ -27,7 +27,8 @@ class LiveAlerts:
     """The alerts that people may be forwarding now, ready to be compared with every message.
 
     Memory of the rows, nothing more: it is brought in step by `refresh` and may be thrown away at any time. An
-    alert is compared by its title and body; the frame that all alerts share (`content.messages`) says nothing.
+    alert is compared by its title and body; the frame that all alerts share (`content.messages`) says nothing. Of
+    alerts with the same words only the latest is compared: it is the one that people have just been sent.
     """
 
     def __init__(self, settings: Settings, database: Database, clock: Clock) -> None:
@@ -35,14 +36,15 @@ class LiveAlerts:
         self._database = database
         self._clock = clock
         self._index = AlertIndex()
-        self._known: set[int] = set()
+        self._texts: dict[int, str] = {}
+        self._compared: set[int] = set()
         self._refreshing = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._nudged = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._texts)
 
     async def start(self, events: Events) -> None:
         """Returns when everything that is live now is known; then keeps in step."""
@@ -60,12 +62,17 @@ class LiveAlerts:
         """Take in alerts that have gone live and drop those that are over; the others are not touched."""
         async with self._refreshing, self._database.read() as session:
             live = await store.list_live_ids(session, self._clock.now() - self._window)
-            new = await store.list_texts(session, live - self._known) if live - self._known else []
-            for alert_id in self._known - live:
-                self._index.remove(str(alert_id))
-            for alert_id, text in sorted(new):
-                self._index.add(str(alert_id), text)
-            self._known = live
+            new = live - self._texts.keys()
+            texts = {alert_id: text for alert_id, text in self._texts.items() if alert_id in live}
+            texts |= await store.list_texts(session, new) if new else {}
+            self._texts = texts
+        latest = {text: alert_id for alert_id, text in sorted(texts.items())}
+        wanted = set(latest.values())
+        for alert_id in self._compared - wanted:
+            self._index.remove(str(alert_id))
+        for alert_id in sorted(wanted - self._compared):
+            self._index.add(str(alert_id), texts[alert_id])
+        self._compared = wanted
 
     def match(self, text: str) -> ForwardMatch:
         return self._index.match(text)
@@ -83,8 +90,8 @@ class LiveAlerts:
 def credited(match: ForwardMatch) -> list[int]:
     """Ids of the alerts that a message passes on: none, one, or several when notices were merged into one message.
 
-    When alerts explain the message equally well (the same text released again), it is the latest that people have
-    just been sent.
+    When alerts explain the message equally well (a correction that changes a word elsewhere), it is the latest that
+    people have just been sent.
     """
     best = match.alert_id or max(match.tied, key=int, default=None)
     ids = (best, *match.also) if best is not None else ()

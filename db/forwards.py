@@ -23,10 +23,10 @@ async def list_live_ids(session: AsyncSession, since: datetime) -> set[int]:
     return set(await session.scalars(sa.select(Alert.id).where(_live(since))))
 
 
-async def list_texts(session: AsyncSession, alert_ids: Collection[int]) -> list[tuple[int, str]]:
-    """Id and words (title and body) of alerts. Released alerts never change, so each is read once."""
+async def list_texts(session: AsyncSession, alert_ids: Collection[int]) -> dict[int, str]:
+    """By id, the words (title and body) of alerts. Released alerts never change, so each is read once."""
     rows = await session.execute(sa.select(Alert.id, Alert.title, Alert.body).where(Alert.id.in_(alert_ids)))
-    return [(alert_id, f"{title}\n{body}") for alert_id, title, body in rows]
+    return {alert_id: f"{title}\n{body}" for alert_id, title, body in rows}
 
 
 async def find_release_time(session: AsyncSession, alert_id: int) -> datetime | None:

@@ -105,6 +105,17 @@ async def test_the_title_of_a_link_card_is_read_too(chat: Chat) -> None:
     assert [entry.alert_id for entry in await chat.rows(Forward)] == [alert.id]
 
 
+async def test_when_the_latest_of_the_same_text_is_cancelled_the_earlier_is_compared_again(chat: Chat) -> None:
+    first = await chat.release()
+    second = await chat.release()
+    async with chat.database.write() as session:
+        cancelled = await session.get(Alert, second.id)
+        assert cancelled is not None
+        cancelled.state = AlertState.CANCELLED
+    await chat.live.refresh()
+    assert chat.live.match(ALERT_TEXT).alert_id == str(first.id)
+
+
 async def test_two_notices_in_one_message_are_two_forwards(chat: Chat) -> None:
     first = await chat.release()
     second = await chat.release(title="点赞返现是刷单骗局", body=OTHER)
@@ -112,9 +123,11 @@ async def test_two_notices_in_one_message_are_two_forwards(chat: Chat) -> None:
     assert {entry.alert_id for entry in await chat.rows(Forward)} == {first.id, second.id}
 
 
-async def test_the_same_text_released_again_credits_the_latest(chat: Chat) -> None:
-    await chat.release()
-    chat.clock.advance(60)
+@pytest.mark.parametrize("times", [1, 5])
+async def test_the_same_text_released_again_credits_the_latest(chat: Chat, times: int) -> None:
+    for _ in range(times):
+        await chat.release()
+        chat.clock.advance(60)
     again = await chat.release()
     await chat.say("王阿姨", ALERT_TEXT, "HB02")
     assert [entry.alert_id for entry in await chat.rows(Forward)] == [again.id]
