@@ -89,10 +89,11 @@ class Asker:
 
     def ask(self, text: str) -> Reply:
         """The reply to one message. Total: never raises, whatever the text; at most 600 characters."""
-        return self._reply(self.matcher.match(text))
+        return self._reply(text, self.matcher.match(text))
 
-    def _reply(self, match: Match) -> Reply:
-        if match.text.strip("!。. ") in _MENU_WORDS:
+    def _reply(self, text: str, match: Match) -> Reply:
+        word = match.text.strip("!。. ") or text.strip()
+        if word in _MENU_WORDS:
             return Reply("menu", (), 1.0, self._menu)
         lead = match.voices.scammer - max(match.voices.asking, match.voices.telling)
         emergency = find_emergency(match.text, match.fraud, lead)
@@ -135,7 +136,7 @@ class Asker:
         """Phrases found (strongest first) and the nearest examples, beside the reply."""
         match = self.matcher.match(text)
         hits = tuple(sorted(match.hits, key=lambda hit: -hit.evidence))
-        return Explanation(self._reply(match), match, hits, self._examples.nearest(match.text))
+        return Explanation(self._reply(text, match), match, hits, self._examples.nearest(match.text))
 
     @cached_property
     def _examples(self) -> ExampleIndex:
