@@ -14,8 +14,9 @@ LONGEST_QUESTION: Final = 120
 """Characters of a question that the bot answers unasked; longer ones are notices and stories."""
 LONGEST_CRY: Final = 300
 """The same for a cry for help."""
-CERTAIN: Final = 0.85
-"""Score from which an answer is given unasked. Called by name, the bot answers whatever the score."""
+CERTAIN: Final = 0.75
+"""Score from which an answer is given unasked; with it none of the 500 lines of `content/ordinary.txt` is answered.
+Called by name, the bot answers whatever the score."""
 
 _BREAK = r"[\s\u2005,，:：;；、。!！?？~～…]"
 # The bot's own names call it wherever the sentence goes on; 反诈 and 96110 also begin ordinary sentences
@@ -26,7 +27,7 @@ _CALL = re.compile(
 )
 _MENTION = re.compile(r"^\s*@[^\s\u2005,，:：]{1,30}(?:[\s\u2005,，:：]+|$)")
 _QUESTION = re.compile(
-    r"[?？]|[吗么嘛][\s。.~～!！…]*$|是不是|是否|怎么办|咋办|怎么回事|真的假的|靠谱不|是真是假|能不能信|可不可信"
+    r"[?？]|[吗么嘛不][\s。.~～!！…]*$|是不是|是否|怎么办|咋办|怎么回事|真的假的|靠谱不|是真是假|能不能|可不可|要不要|该不该"
     r"|什么是|是什么|是啥|骗人的[。.!！]*$|(?:遇到|算)诈骗了[。.]*$"
 )
 
@@ -34,6 +35,9 @@ _QUESTION = re.compile(
 _FRAUD = re.compile(
     r"骗|诈|上当|报警|警察|民警|怎么办|咋办|救|冻结|验证码|屏幕|远程|客服|平台|追回|要回来|取不出|提不"
 )
+
+# Headings of notices, which put questions to their readers.
+_NOTICE = re.compile(r"\s*(?:【|\[|反诈[^\s,，]{1,8}[:：]|.{0,6}(?:提醒|提示|预警|课堂)[:：])")
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,8 @@ def is_certain(call: Call, kind: AnswerKind, score: float) -> bool:
         return fraud and len(call.text) <= LONGEST_CRY
     if call.to_other or kind is not AnswerKind.ANSWER or len(call.text) > LONGEST_QUESTION:
         return False
-    return score >= CERTAIN and _QUESTION.search(call.text) is not None
+    asks = _QUESTION.search(call.text) is not None and _NOTICE.match(call.text) is None
+    return asks and score >= CERTAIN
 
 
 def addressed_to(message: Incoming, text: str) -> str:

@@ -35,9 +35,10 @@ def bound_text(person: Person, unit: Unit) -> str:
     )
 
 
-def unbound_text(office: str) -> str:
+def unbound_text(office: str, *, private: bool) -> str:
+    where = "然后在这里发" if private else "然后加我为好友，私聊发"
     return (
-        f"这个命令只供已绑定的联络员使用。请向{office}领取 8 位绑定码，然后在这里发：\n绑定 您的绑定码\n\n"
+        f"这个命令只供已绑定的联络员使用。请向{office}领取 8 位绑定码，{where}：\n绑定 您的绑定码\n\n"
         "居民咨询不用绑定，直接把遇到的事告诉我就行。"
     )
 
@@ -84,7 +85,7 @@ def figures_lines(figures: Figures) -> list[str]:
 
 def missing_text(unit: Unit, alert: Alert, groups: Sequence[MissingGroup], total: int) -> str:
     """`groups` are the first of `total`."""
-    title = f"【{alert.severity.label}】{alert.title}（{alert.number}）"
+    title = f"{_title(alert)}（{alert.number}）"
     if not total:
         return f"{title}\n{unit.name}所辖的群都已收到，辛苦了！"
     ending = ["", "机器人不在的群，转好后请发：", "已转发 群名 人数"]
@@ -154,7 +155,12 @@ def no_detail_text(number: str) -> str:
 def _heading(alert: Alert, zone: ZoneInfo) -> list[str]:
     at = alert.released_at.astimezone(zone).strftime("%m-%d %H:%M") if alert.released_at else "—"
     ended = "，已取消" if alert.state is AlertState.CANCELLED else ""
-    return [f"【{alert.severity.label}】{alert.title}", f"{alert.number}　{at} 发布{ended}"]
+    return [_title(alert), f"{alert.number}　{at} 发布{ended}"]
+
+
+def _title(alert: Alert) -> str:
+    kind = alert.relation or alert.severity
+    return f"【{kind.label}】{alert.title}"
 
 
 def _share(reached: int, expected: int) -> str:

@@ -51,7 +51,8 @@ async def commands(context: Context[Services]) -> Outcome | None:
     if context.person is None:
         # 帮助 of a resident is a question: the next handlers show the menu of fraud types.
         wanted = call.called and command.name != HELP
-        return _say(context, texts.unbound_text(context.services.settings.office)) if wanted else None
+        office = context.services.settings.office
+        return _say(context, texts.unbound_text(office, private=context.message.private)) if wanted else None
     permission, run = COMMANDS[command.name]
     if not allowed(context.person.role, permission) or not _meant(context, call, command):
         return None

@@ -8,7 +8,7 @@ from bot.identity import SYSTEM
 from bot.people import create_bind_code
 from db.models import Forward, Person, Reach
 from db.session import Database
-from db.states import Role, Way
+from db.states import Relation, Role, Way
 from tests.chatting import ALERT_TEXT, Chat
 from tests.factories import make_group
 
@@ -76,9 +76,9 @@ async def test_a_code_said_in_a_group_is_refused_and_should_be_renewed(chat: Cha
 @pytest.mark.parametrize("text", ["转发统计", "未转发", "已转发 海滨社区反诈群 80", "明细"])
 async def test_somebody_not_bound_learns_how_in_private_and_nothing_in_a_group(chat: Chat, text: str) -> None:
     await chat.release()
-    assert "绑定" in await chat.say("王阿姨", text)
+    assert "然后在这里发：\n绑定" in await chat.say("王阿姨", text)
     assert await chat.say("王阿姨", text, "HB01") == ""
-    assert "绑定" in await chat.say("王阿姨", f"@心防 {text}", "HB01")
+    assert "私聊发：\n绑定" in await chat.say("王阿姨", f"@心防 {text}", "HB01")
     assert {row.reached_at for row in await chat.rows(Reach)} == {None}
 
 
@@ -118,6 +118,13 @@ async def test_totals_are_of_the_own_subtree_and_the_last_three_alerts(chat: Cha
     assert "最快 8 秒" in reply
     assert "还差 2 个群" in reply
     assert "洋山" not in reply
+
+
+async def test_a_correction_is_named_as_one(chat: Chat) -> None:
+    first = await chat.release()
+    await chat.release(relation=Relation.UPDATE, related_id=first.id)
+    assert "【更正】" in await chat.say(LIAISON, "转发统计")
+    assert "【更正】" in await chat.say(LIAISON, "未转发")
 
 
 async def test_staff_see_the_whole_tree(chat: Chat) -> None:

@@ -6,7 +6,9 @@ import pytest
 
 from bot.addressing import addressed_to, is_certain, read_call
 from bot.messages import Incoming
+from content.ordinary import ordinary_texts
 from db.states import AnswerKind, ContentKind
+from tests.chatting import knowledge
 from tests.fakes import START
 
 
@@ -109,3 +111,28 @@ def test_a_reply_in_a_group_names_whom_it_is_for() -> None:
     assert addressed_to(message("x", private=True), "您好") == "您好"
     assert addressed_to(message("x", sender_name="@张\n三"), "您好") == "@张 三 您好"
     assert addressed_to(message("x"), "长" * 600) == "长" * 600
+
+
+TALK = (
+    "饭钱我刚转给你了",
+    "我刚转了500给他买菜",
+    "快递到了吗？",
+    "验证码发我一下",
+    "贷款利率又降了吗？",
+    "客服电话是多少？",
+    "双十一退款怎么办？",
+    "社保断缴怎么办",
+    "这个链接是啥？",
+    "反诈小课堂：什么是杀猪盘，如何识别？",
+)
+
+
+def test_ordinary_talk_in_a_group_is_never_answered_unasked() -> None:
+    lines = [line for lines in ordinary_texts().values() for line in lines]
+    asker = knowledge().asker
+    answered = []
+    for line in (*TALK, *lines):
+        reply = asker.ask(line)
+        if is_certain(read_call(message(line)), AnswerKind(reply.kind), reply.score):
+            answered.append((line, reply.kind, reply.score))
+    assert answered == []
