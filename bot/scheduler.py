@@ -41,6 +41,7 @@ class Scheduler:
         self._clock = clock
         self._events = events
         self._jobs = AsyncIOScheduler(timezone=settings.zone)
+        self._refused: dict[int, str] = {}  # alert id → why it could not take its step, said once
         self._working = asyncio.Lock()  # held while a task runs, so that a stop does not tear it
 
     async def start(self) -> None:
@@ -86,7 +87,9 @@ class Scheduler:
             async with self._database.write() as session:
                 await step(session, alert_id, now=self._clock.now())
         except UserError as error:
-            log.warning("step not possible", extra={"alert": alert_id, "why": str(error)})
+            if self._refused.get(alert_id) != str(error):
+                log.warning("step not possible", extra={"alert": alert_id, "why": str(error)})
+            self._refused[alert_id] = str(error)
             return
         self._events.publish("alerts")
 
