@@ -30,7 +30,7 @@ from db.units import ancestor_paths
 T = TypeVar("T")
 
 BATCH = 2000
-"""Reach rows folded per transaction: some 0.1 s of the one writer that SQLite has."""
+"""Reach rows folded per transaction: some 0.2 s of the one writer that SQLite has (20,000 groups in 1,885 units)."""
 
 _CHUNK = 5000  # values of one IN list; both databases take some 32,000 parameters
 _LEADER_KEY = 0x7866_726F_6C6C  # "xfroll"
