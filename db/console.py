@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from db.models import Alert, Group, Unit
-from db.states import AlertState, GroupState, UnitState
+from db.models import Account, Alert, AuditEntry, Group, Reach, Unit
+from db.states import AlertState, GroupState, UnitKind, UnitState, Way
 from db.units import find_root, in_subtree
 
 
@@ -86,3 +86,60 @@ def _trail(parent: str, names: dict[str, str]) -> str:
     codes = parent.split("/")[:-1]
     paths = ("/".join(codes[: i + 1]) + "/" for i in range(len(codes)))
     return " › ".join(names[path] for path in paths if path in names)
+
+
+async def list_units_by_id(session: AsyncSession, unit_ids: Collection[int]) -> Sequence[Unit]:
+    """In the order of the tree; ids that do not exist are left out."""
+    return (await session.scalars(sa.select(Unit).where(Unit.id.in_(unit_ids)).order_by(Unit.path))).all()
+
+
+async def list_groups_by_id(session: AsyncSession, group_ids: Collection[int]) -> Sequence[Group]:
+    return (await session.scalars(sa.select(Group).where(Group.id.in_(group_ids)).order_by(Group.code))).all()
+
+
+async def list_used_levels(session: AsyncSession) -> list[tuple[int, UnitKind]]:
+    """Levels and kinds of units in use, upper levels first: what an audience can be narrowed to."""
+    query = sa.select(Unit.level, Unit.kind).where(Unit.state == UnitState.ACTIVE).distinct()
+    found = [(row[0], row[1]) for row in await session.execute(query)]
+    return sorted(found, key=lambda pair: (pair[0], list(UnitKind).index(pair[1])))
+
+
+@dataclass(frozen=True)
+class GroupReach:
+    """A unit's own group and what is known of one alert there; all empty without an alert."""
+
+    group: Group
+    account: str
+    expected: bool
+    way: Way | None
+    reached_at: datetime | None
+
+
+async def list_group_reach(session: AsyncSession, unit_id: int, alert_id: int | None) -> list[GroupReach]:
+    """Groups in use of the unit itself, by code."""
+    query = (
+        sa.select(Group, Account.name, Reach.expected, Reach.way, Reach.reached_at)
+        .outerjoin(Account, Account.id == Group.account_id)
+        .outerjoin(Reach, sa.and_(Reach.group_id == Group.id, Reach.alert_id == alert_id))
+        .where(Group.unit_id == unit_id, Group.state != GroupState.RETIRED)
+        .order_by(Group.code)
+    )
+    return [
+        GroupReach(group, account or "", bool(expected), way, reached_at)
+        for group, account, expected, way, reached_at in await session.execute(query)
+    ]
+
+
+async def list_audit_page(
+    session: AsyncSession, *, group: str = "", search: str = "", before_id: int | None = None, limit: int = 50
+) -> Sequence[AuditEntry]:
+    """Newest first. `group` is the first word of the action; `search` looks in actor and subject."""
+    query = sa.select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
+    if group:
+        query = query.where(AuditEntry.action.startswith(f"{group}.", autoescape=True))
+    if search:
+        fields = (AuditEntry.actor, AuditEntry.subject)
+        query = query.where(sa.or_(*(column.contains(search, autoescape=True) for column in fields)))
+    if before_id is not None:
+        query = query.where(AuditEntry.id < before_id)
+    return (await session.scalars(query)).all()

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from handlers.web.keys import ENGINE, STOPPING
 from handlers.web.middlewares import add_headers, errors, sessions
+from handlers.web.registry import UPLOADS
 from handlers.web.rights import guarded
 from handlers.web.routes import ROUTES
 from handlers.web.views import STATIC, setup_templates
@@ -24,6 +25,7 @@ def create_web(engine: Engine) -> web.Application:
     app = web.Application(middlewares=[errors, sessions], client_max_size=BIGGEST_BODY)
     app[ENGINE] = engine
     app[STOPPING] = asyncio.Event()
+    app[UPLOADS] = {}
     setup_templates(app, engine.settings)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,8 +14,8 @@ from db.accounts import list_accounts
 from db.alerts import list_alerts
 from db.console import find_top_unit, list_alerts_around
 from db.figures import Figures, get_figures, latest_released, list_child_figures, list_missing_groups
-from db.inbox import count_leads, list_leads
 from db.models import Alert, Unit
+from db.questions import count_leads, list_leads
 from db.states import AlertState, LeadState, Role
 from handlers.web.keys import ENGINE
 from handlers.web.progress import list_progress
@@ -36,7 +37,7 @@ async def _staff(request: web.Request, actor: Actor) -> web.StreamResponse:
         alerts = await list_alerts_around(session, *_today(now, request))
         progress = await list_progress(session, alerts, top.id if top else None)
         latest = next(iter(await latest_released(session, 1)), None)
-        context = {
+        context: dict[str, Any] = {
             "top": top,
             "running": [p for p in progress if p.alert.state in (AlertState.RUNNING, AlertState.PAUSED)],
             "today": [p for p in progress if p.alert.state not in (AlertState.RUNNING, AlertState.PAUSED)],

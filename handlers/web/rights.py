@@ -14,7 +14,7 @@ from aiohttp import web
 from bot.errors import Forbidden, UserError
 from bot.identity import Actor
 from bot.permissions import Permission, require
-from handlers.web.keys import NOBODY_CSRF, VISITOR
+from handlers.web.keys import NOBODY_CSRF, VISITOR, Visitor
 
 SMALL = 256 * 1024  # bytes of an ordinary form
 SAFE = ("GET", "HEAD")
@@ -72,7 +72,7 @@ def _actor(request: web.Request, route: Route) -> Actor | None:
     """Who is asking; None for a public route. Raises when they may not."""
     if route.needs is PUBLIC:
         return None
-    visitor = request.get(VISITOR)
+    visitor: Visitor | None = request.get(VISITOR)
     if visitor is None:
         raise SignInNeeded("请先登录")
     if visitor.must_change and not route.before_password:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from bot.permissions import Permission
-from handlers.web import auth, home
+from bot import pictures as limits
+from bot import sheets
+from bot.permissions import Permission as P  # noqa: N817 - so that each route stays on one line
+from handlers.web import (
+    alert_form,
+    alerts,
+    audience,
+    audit,
+    auth,
+    home,
+    live,
+    pictures,
+    questions,
+    registry,
+    units,
+    users,
+)
 from handlers.web.local_chat import local_chat_routes
-from handlers.web.rights import PUBLIC, SIGNED_IN, Route
+from handlers.web.rights import PUBLIC, SIGNED_IN, SMALL, Route
+
+PICTURE = limits.MAX_BYTES + SMALL
+SHEET = sheets.MAX_BYTES + SMALL
 
 ROUTES: list[Route] = [
     Route("GET", "/login", auth.login_page, PUBLIC),
@@ -15,7 +33,51 @@ ROUTES: list[Route] = [
     Route("GET", "/account/password", auth.account_page, SIGNED_IN, before_password=True),
     Route("POST", "/account/password", auth.save_password, SIGNED_IN, before_password=True),
     #
-    Route("GET", "/", home.dashboard, Permission.SEE),
+    Route("GET", "/", home.dashboard, P.SEE),
+    Route("GET", "/live", live.running_events, P.SEE_ALERTS),
+    #
+    Route("GET", "/alerts", alerts.alert_list, P.SEE_ALERTS),
+    Route("POST", "/alerts", alert_form.create_alert, P.WRITE_ALERT, limit=PICTURE),
+    Route("GET", "/alerts/new", alert_form.new_alert, P.WRITE_ALERT),
+    Route("GET", "/alerts/audience", audience.audience_json, P.WRITE_ALERT),
+    Route("GET", "/alerts/{id}", alerts.alert_page, P.SEE_ALERTS),
+    Route("GET", "/alerts/{id}/events", live.alert_events, P.SEE_ALERTS),
+    Route("GET", "/alerts/{id}/edit", alert_form.edit_alert, P.WRITE_ALERT),
+    Route("POST", "/alerts/{id}/edit", alert_form.update_alert, P.WRITE_ALERT, limit=PICTURE),
+    Route("POST", "/alerts/{id}/submit", alerts.submit, P.WRITE_ALERT),
+    Route("POST", "/alerts/{id}/send_back", alerts.send_back, P.WRITE_ALERT),  # the author too; else reviewers only
+    Route("POST", "/alerts/{id}/release", alerts.release, P.REVIEW_ALERT),
+    Route("POST", "/alerts/{id}/pause", alerts.pause, P.RUN_ALERT),
+    Route("POST", "/alerts/{id}/resume", alerts.resume, P.RUN_ALERT),
+    Route("POST", "/alerts/{id}/cancel", alerts.cancel, P.RUN_ALERT),
+    Route("POST", "/alerts/{id}/deliveries/{delivery}", alerts.decide, P.RUN_ALERT),
+    Route("GET", "/pictures/{id}/{token}", pictures.picture, P.SEE_ALERTS),
+    #
+    Route("GET", "/units", units.unit_tree, P.SEE),
+    Route("GET", "/units/search", units.search_units, P.SEE),
+    Route("GET", "/units/{id}", units.unit_page, P.SEE),
+    Route("GET", "/units/{id}/children", units.unit_children, P.SEE),
+    Route("GET", "/groups/search", units.search_groups, P.SEE),
+    #
+    Route("GET", "/questions", questions.leads_page, P.QUESTIONS),
+    Route("GET", "/questions/all", questions.questions_page, P.QUESTIONS),
+    Route("POST", "/leads/{id}/close", questions.close, P.QUESTIONS),
+    #
+    Route("GET", "/registry", registry.registry_page, P.REGISTRY),
+    Route("POST", "/registry/preview", registry.preview, P.REGISTRY, limit=SHEET),
+    Route("POST", "/registry/import", registry.confirm, P.REGISTRY),
+    Route("GET", "/registry/template.xlsx", registry.template, P.REGISTRY),
+    Route("GET", "/registry/export.xlsx", registry.export_xlsx, P.REGISTRY),
+    Route("GET", "/registry/units.csv", registry.export_units, P.REGISTRY),
+    Route("GET", "/registry/groups.csv", registry.export_groups, P.REGISTRY),
+    #
+    Route("GET", "/audit", audit.audit_page, P.AUDIT),
+    #
+    Route("GET", "/users", users.users_page, P.USERS),
+    Route("POST", "/users", users.add_user, P.USERS),
+    Route("POST", "/users/{id}/reset", users.reset, P.USERS),
+    Route("POST", "/users/{id}/disable", users.disable, P.USERS),
+    Route("POST", "/users/{id}/enable", users.enable, P.USERS),
     #
     *local_chat_routes(),
 ]

@@ -20,8 +20,22 @@ from handlers.web.nav import nav_items
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
-_ENUMS = ("AlertState", "AccountState", "ContentKind", "DeliveryState", "GroupMode", "GroupState", "LeadState")
-_ENUMS += ("Relation", "Role", "Severity", "UnitKind", "UserState", "AnswerKind", "LeadReason")
+_ENUMS = (
+    states.AccountState,
+    states.AlertState,
+    states.AnswerKind,
+    states.ContentKind,
+    states.DeliveryState,
+    states.GroupMode,
+    states.GroupState,
+    states.LeadReason,
+    states.LeadState,
+    states.Relation,
+    states.Role,
+    states.Severity,
+    states.UnitKind,
+    states.UserState,
+)
 
 
 def setup_templates(app: web.Application, settings: Settings) -> None:
@@ -33,7 +47,7 @@ def setup_templates(app: web.Application, settings: Settings) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals.update({name: getattr(states, name) for name in _ENUMS}, LEVELS=states.LEVEL_LABELS)
+    env.globals.update({kind.__name__: kind for kind in _ENUMS}, LEVELS=states.LEVEL_LABELS)
     env.globals.update(office=settings.office, Permission=Permission)
     env.filters.update(
         time=partial(local_text, zone=settings.zone),

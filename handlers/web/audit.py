@@ -1,0 +1,95 @@
+"""The audit log: who did what, when, from where. Nothing here can be changed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from bot.identity import Actor
+from db.console import list_audit_page
+from handlers.web.forms import int_of, text_of
+from handlers.web.keys import ENGINE
+from handlers.web.views import page
+
+PAGE_SIZE = 50
+
+GROUPS = {
+    "alert": "预警",
+    "delivery": "投递",
+    "registry": "单位导入",
+    "user": "用户与登录",
+    "lead": "线索",
+    "people": "人员绑定",
+}
+ACTIONS = {
+    "alert.create": "写预警",
+    "alert.edit": "修改预警",
+    "alert.submit": "提交审核",
+    "alert.send_back": "退回",
+    "alert.schedule": "审核通过，定时发布",
+    "alert.start": "发布",
+    "alert.pause": "暂停推送",
+    "alert.resume": "继续推送",
+    "alert.finish": "推送完成",
+    "alert.reopen": "重新推送",
+    "alert.expire": "过期",
+    "alert.cancel": "取消",
+    "delivery.resend": "决定重发",
+    "delivery.leave": "决定不重发",
+    "registry.import": "导入登记表",
+    "user.sign_in": "登录",
+    "user.refused": "登录失败",
+    "user.create": "添加用户",
+    "user.password": "修改密码",
+    "user.reset": "重置密码",
+    "user.disable": "停用用户",
+    "user.enable": "启用用户",
+    "lead.close": "处理线索",
+    "people.code": "发放绑定码",
+    "people.bind": "绑定人员",
+}
+
+
+async def audit_page(request: web.Request, actor: Actor) -> web.StreamResponse:
+    group = text_of(request.query, "group")
+    group = group if group in GROUPS else ""
+    search = text_of(request.query, "search")[:60]
+    async with request.app[ENGINE].database.read() as session:
+        entries = await list_audit_page(
+            session,
+            group=group,
+            search=search,
+            before_id=int_of(request.query, "before"),
+            limit=PAGE_SIZE + 1,
+        )
+    kept = {"group": group, "search": search}
+    return await page(
+        request,
+        "audit.html",
+        entries=entries[:PAGE_SIZE],
+        more=len(entries) > PAGE_SIZE,
+        groups=GROUPS,
+        group=group,
+        search=search,
+        query=urlencode({key: value for key, value in kept.items() if value}),
+        paged="before" in request.query,
+        label=action_label,
+        details=detail_lines,
+    )
+
+
+def action_label(action: str) -> str:
+    return ACTIONS.get(action, action)
+
+
+def detail_lines(detail: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was written down, one line each, as text."""
+    return [(key, _plain(value)) for key, value in detail.items() if value not in (None, "", {}, [])]
+
+
+def _plain(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 300 else f"{text[:300]}…"

@@ -1,0 +1,44 @@
+// Keeps pages in step with broadcasts: an element with `data-live` names the stream; inside it, each
+// `[data-alert]` belongs to one alert and each `[data-show]` shows one of its figures.
+
+const places = (alert) => document.querySelectorAll(`[data-alert="${alert.id}"]`);
+
+function valueOf(alert, name) {
+  if (name === "done_text") return `${grouped(alert.done)} / ${grouped(alert.audience)}`;
+  return name.split(".").reduce((value, key) => value?.[key], alert);
+}
+
+const grouped = (number) => Number(number).toLocaleString("en-US");
+
+function show(element, value) {
+  if (value === null || value === undefined) return;
+  if (element.tagName === "PROGRESS") {
+    const scale = element.dataset.show.endsWith("share") ? 1000 : 1;
+    element.value = value * scale;
+    return;
+  }
+  const text = typeof value === "number" ? grouped(value) : String(value);
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function update(alert) {
+  for (const place of places(alert)) {
+    // Another state means other buttons and other lists: the server draws them.
+    if (place.dataset.state && place.dataset.state !== alert.state) return location.reload();
+    for (const element of place.querySelectorAll("[data-show]")) show(element, valueOf(alert, element.dataset.show));
+  }
+}
+
+function follow(root) {
+  const source = new EventSource(root.dataset.live);
+  source.addEventListener("message", (event) => {
+    for (const alert of JSON.parse(event.data).alerts) update(alert);
+  });
+  // The stream ends by itself now and then, and EventSource calls again; only a refusal is final.
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(root), 5000);
+  });
+  window.addEventListener("pagehide", () => source.close(), { once: true });
+}
+
+for (const root of document.querySelectorAll("[data-live]")) follow(root);

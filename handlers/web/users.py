@@ -1,0 +1,136 @@
+"""Users of the console, for the administrator."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.errors import Invalid, UserError
+from bot.identity import Actor
+from bot.users import create_user, disable_user, enable_user, reset_password
+from db.console import list_unit_trails
+from db.models import User
+from db.states import Role
+from db.units import find_unit, list_units_named
+from db.users import list_users
+from handlers.web.forms import choice_of, path_id, text_of
+from handlers.web.keys import ENGINE
+from handlers.web.middlewares import status_of
+from handlers.web.views import page
+
+
+@dataclass
+class UserForm:
+    username: str = ""
+    name: str = ""
+    role: Role | None = None
+    unit: str = ""  # a name or a code, as typed
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NewPassword:
+    """Shown on one page, once."""
+
+    user: User
+    password: str
+
+
+async def users_page(request: web.Request, actor: Actor) -> web.StreamResponse:
+    done = {"disable": "已停用，该用户的登录已全部退出", "enable": "已启用"}.get(request.query.get("done", ""), "")
+    return await _show(request, UserForm(), done=done)
+
+
+async def add_user(request: web.Request, actor: Actor) -> web.StreamResponse:
+    engine = request.app[ENGINE]
+    post = await request.post()
+    form = UserForm(
+        text_of(post, "username"), text_of(post, "name"), choice_of(Role, post, "role"), text_of(post, "unit")
+    )
+    try:
+        async with engine.database.write() as session:
+            unit_id = await _unit_id(session, form)
+            if form.role is None:
+                form.faults["role"] = "请选择角色"
+            user, password = await create_user(
+                session,
+                actor,
+                username=form.username,
+                name=form.name,
+                role=form.role or Role.PUBLISHER,
+                unit_id=unit_id,
+                now=engine.clock.now(),
+            )
+            if form.faults:
+                raise Invalid({})  # roll back: the engine was only asked for its own faults
+    except Invalid as error:
+        form.faults = error.faults | form.faults
+        return await _show(request, form, status=422)
+    return await _show(request, UserForm(), new=NewPassword(user, password), status=201)
+
+
+async def _unit_id(session: AsyncSession, form: UserForm) -> int | None:
+    """The unit that is meant by what was typed. A fault names the candidates."""
+    if not form.unit:
+        return None
+    exact = await find_unit(session, form.unit)
+    if exact is not None:
+        return exact.id
+    named = list(await list_units_named(session, form.unit, limit=10))
+    alike = [unit for unit in named if unit.name == form.unit] or named
+    if len(alike) == 1:
+        return alike[0].id
+    if not alike:
+        form.faults["unit_id"] = f"没有名为“{form.unit}”的单位，请检查名称"
+        return None
+    trails = await list_unit_trails(session, [unit.path for unit in alike])
+    listed = "；".join(f"{unit.code} {trails[unit.path]} › {unit.name}" for unit in alike[:5])
+    form.faults["unit_id"] = f"有 {len(alike)} 个单位符合，请填编码：{listed}"
+    return None
+
+
+async def disable(request: web.Request, actor: Actor) -> web.StreamResponse:
+    user_id, now = path_id(request), request.app[ENGINE].clock.now()
+    return await _change(request, "disable", lambda session: disable_user(session, actor, user_id, now=now))
+
+
+async def enable(request: web.Request, actor: Actor) -> web.StreamResponse:
+    user_id, now = path_id(request), request.app[ENGINE].clock.now()
+    return await _change(request, "enable", lambda session: enable_user(session, actor, user_id, now=now))
+
+
+async def reset(request: web.Request, actor: Actor) -> web.StreamResponse:
+    engine = request.app[ENGINE]
+    async with engine.database.write() as session:
+        user, password = await reset_password(session, actor, path_id(request), now=engine.clock.now())
+    return await _show(request, UserForm(), new=NewPassword(user, password))
+
+
+async def _change(
+    request: web.Request, name: str, change: Callable[[AsyncSession], Awaitable[User]]
+) -> web.StreamResponse:
+    try:
+        async with request.app[ENGINE].database.write() as session:
+            await change(session)
+    except UserError as error:
+        return await _show(request, UserForm(), message=str(error), status=status_of(error))
+    raise web.HTTPSeeOther(f"/users?done={name}")
+
+
+async def _show(
+    request: web.Request,
+    form: UserForm,
+    *,
+    done: str = "",
+    message: str = "",
+    new: NewPassword | None = None,
+    status: int = 200,
+) -> web.StreamResponse:
+    async with request.app[ENGINE].database.read() as session:
+        users = await list_users(session)
+    return await page(
+        request, "users.html", status=status, users=users, form=form, done=done, message=message, new=new
+    )
