@@ -137,7 +137,7 @@ _COMPILED: Final = [
 _CLAUSES: Final = re.compile(r"[,，。.!！?？;；\n~…]+")
 _WORDS_OF_ACTS: Final = re.compile(r"[了在挂啦过着已刚被给]")
 _SURELY_FRAUD: Final = 0.6
-_PASTED: Final = 6.0
+_PASTED: Final = 2.5
 _LONGEST: Final = 400
 """People in an emergency write little; a longer text is a pasted message or an article, read only at its start."""
 

@@ -1,13 +1,15 @@
 """Which fraud type a text is about, and how sure that is: phrases and resemblance to the library's examples together.
 
 The weights below were fitted on examples held out of the library in five parts, on ``ordinary.txt`` held out in the
-same way and on the hand-written questions of the tests (``benchmarks/eval_answers.py --library`` repeats the
+same way and on the hand-written questions of the tests (``benchmarks/eval_answers.py`` repeats the
 measurement). They are few and round on purpose: the library changes daily, and the score must keep its meaning.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import exp, sqrt
 from operator import itemgetter
 from typing import Final
@@ -74,17 +76,19 @@ class Match:
 class Matcher:
     """Matches texts against one library; built once (0.3 s), then read-only and free of state."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, kinds: Mapping[str, Sequence[str]] | None = None) -> None:
+        """``kinds``: normalised everyday texts by kind; those of the package unless a measurement holds some out."""
         types = list(library.types.values())
-        kinds = ordinary_texts()
+        kinds = ordinary_texts() if kinds is None else kinds
         ordinary = [line for kind, lines in kinds.items() if kind != "warning" for line in lines]
         self._ids = tuple(library.types)
-        self._finder = PhraseFinder(types, ordinary)
+        read = cache(normalise)
+        self._finder = PhraseFinder(types, ordinary, read)
         self._resemblance = Resemblance(
             [
-                *([*_texts_of(fraud_type)] for fraud_type in types),
+                *([*_texts_of(fraud_type, read)] for fraud_type in types),
                 [(line, 1.0) for line in ordinary],
-                *(_texts_in_voice(types, voice) for voice in VOICES),
+                *(_texts_in_voice(types, voice, read) for voice in VOICES),
                 [(line, 1.0) for line in kinds.get("warning", ())],
             ]
         )
@@ -138,16 +142,16 @@ def _evidence(hits: list[Hit]) -> dict[str, float]:
     return totals
 
 
-def _texts_of(fraud_type: FraudType) -> list[tuple[str, float]]:
+def _texts_of(fraud_type: FraudType, read: Callable[[str], str]) -> list[tuple[str, float]]:
     """What a type's resemblance is learnt from: (normalised text, weight)."""
     texts = [(fraud_type.name, 2.0), (fraud_type.summary, 1.0), (fraud_type.victims, 0.3)]
     texts += [(alias, 1.5) for alias in fraud_type.aka]
-    texts += [(part, phrase.weight / 5) for phrase in fraud_type.phrases for part in phrase.parts]
     texts += [(line, 0.5) for line in (*fraud_type.steps, *fraud_type.signs)]
     texts += [(faq.question, 1.0) for faq in fraud_type.faq]
     texts += [(text, 1.0) for _, text in fraud_type.examples()]
-    return [(normalise(text), weight) for text, weight in texts]
+    phrases = ((part, phrase.weight / 5) for phrase in fraud_type.phrases for part in phrase.parts)
+    return [*((read(text), weight) for text, weight in texts), *phrases]
 
 
-def _texts_in_voice(types: list[FraudType], voice: str) -> list[tuple[str, float]]:
-    return [(normalise(text), 1.0) for each in types for spoken, text in each.examples() if spoken == voice]
+def _texts_in_voice(types: list[FraudType], voice: str, read: Callable[[str], str]) -> list[tuple[str, float]]:
+    return [(read(text), 1.0) for each in types for spoken, text in each.examples() if spoken == voice]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -40,30 +40,35 @@ class PhraseFinder:
     types or in ordinary talk loses evidence accordingly.
     """
 
-    def __init__(self, types: Iterable[FraudType], ordinary: Iterable[str] = ()) -> None:
-        types = list(types)
+    def __init__(
+        self,
+        types: Sequence[FraudType],
+        ordinary: Iterable[str] = (),
+        read: Callable[[str], str] = normalise,
+    ) -> None:
+        """``read``: normalises the examples; a caller that reads them too passes a memory of it."""
         self._parts: dict[str, int] = {}
         self._by_first: list[list[tuple[tuple[int, ...], Hit]]] = []
         for fraud_type in types:
-            for phrase in own_phrases(fraud_type):
+            for phrase in own_phrases(fraud_type, read):
                 self._add(fraud_type.id, phrase)
         self._automaton = AhoCorasick(list(self._parts))
-        self._discount(types, ordinary)
+        self._discount(types, ordinary, read)
 
-    def _discount(self, types: list[FraudType], ordinary: Iterable[str]) -> None:
-        own: Counter[tuple[str, Phrase]] = Counter()
-        foreign: Counter[tuple[str, Phrase]] = Counter()
+    def _discount(self, types: Sequence[FraudType], ordinary: Iterable[str], read: Callable[[str], str]) -> None:
+        own: Counter[int] = Counter()  # by the identity of the hit, which hashes faster than its value
+        foreign: Counter[int] = Counter()
         for fraud_type in types:
             for _, text in fraud_type.examples():
-                for hit in self.find(normalise(text)):
-                    (own if hit.type_id == fraud_type.id else foreign)[hit.type_id, hit.phrase] += 1
+                for hit in self.find(read(text)):
+                    (own if hit.type_id == fraud_type.id else foreign)[id(hit)] += 1
         for text in ordinary:
             for hit in self.find(text):
-                foreign[hit.type_id, hit.phrase] += _ORDINARY_COST
+                foreign[id(hit)] += _ORDINARY_COST
         for entries in self._by_first:
             for place, (others, hit) in enumerate(entries):
-                key = hit.type_id, hit.phrase
-                share = (own[key] + _PRIOR) / (own[key] + _PRIOR + foreign[key])
+                trusted = own[id(hit)] + _PRIOR
+                share = trusted / (trusted + foreign[id(hit)])
                 entries[place] = (others, replace(hit, evidence=hit.evidence * share))
 
     def _add(self, type_id: str, phrase: Phrase) -> None:
@@ -88,13 +93,13 @@ class PhraseFinder:
         return hits
 
 
-def own_phrases(fraud_type: FraudType) -> list[Phrase]:
+def own_phrases(fraud_type: FraudType, read: Callable[[str], str]) -> list[Phrase]:
     """The phrases of a type, with its name and what people call it where no phrase says the same."""
     phrases = {phrase.parts: phrase for phrase in fraud_type.phrases}
     names = [(5, fraud_type.name), *((_PART_WEIGHT, part) for part in _NAME_BREAKS.split(fraud_type.name))]
     names += [(_AKA_WEIGHT, alias) for alias in fraud_type.aka]
     for weight, written in names:
-        parts = (normalise(written),)
+        parts = (read(written),)
         if len(parts[0]) >= 2 and parts not in phrases:
             phrases[parts] = Phrase(weight, parts)
     return list(phrases.values())

@@ -9,6 +9,7 @@ there are: 34 types at plain-dict speed, without numpy and in a few megabytes.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from math import log
@@ -40,19 +41,23 @@ class Resemblance:
     def __init__(self, groups: Sequence[Iterable[tuple[str, float]]]) -> None:
         """``groups``: for each, its (normalised text, weight) pairs."""
         counts = [_count(group) for group in groups]
-        # Every group counts the same, so that a group with more examples does not win by its size.
-        shares = [_shares(count) for count in counts]
         background: dict[str, float] = {}
-        for share in shares:
-            for gram, part in share.items():
-                background[gram] = background.get(gram, 0.0) + part / len(shares)
+        # Every group counts the same, so that a group with more examples does not win by its size.
+        for count in counts:
+            share = 1 / (len(groups) * sum(count.values()))
+            for gram, seen in count.items():
+                background[gram] = background.get(gram, 0.0) + seen * share
         self._size = len(groups) * _LANE_BYTES
-        self._packed: dict[str, int] = {}
-        for lane, share in enumerate(shares):
-            shift = lane * _LANE_BYTES * 8
-            for gram, part in share.items():
-                value = _ORDER_WEIGHTS[len(gram)] * log(1 + STRENGTH * part / background[gram])
-                self._packed[gram] = self._packed.get(gram, 0) | int(value * _SCALE) << shift
+        self._packed: dict[str, int] = dict.fromkeys(background, 0)
+        for lane, count in enumerate(counts):
+            self._pack(count, background, lane * _LANE_BYTES * 8)
+
+    def _pack(self, count: dict[str, float], background: dict[str, float], shift: int) -> None:
+        packed = self._packed
+        strength = STRENGTH / sum(count.values())
+        weights = [weight * _SCALE for weight in _ORDER_WEIGHTS]
+        for gram, seen in count.items():
+            packed[gram] += int(weights[len(gram)] * log(1 + strength * seen / background[gram])) << shift
 
     def scores(self, text: str) -> list[float]:
         """For each group the log-likelihood of ``text`` (normalised) above the background's, in nats; ≥ 0.
@@ -67,13 +72,12 @@ class Resemblance:
 
 
 def _count(group: Iterable[tuple[str, float]]) -> dict[str, float]:
-    count: dict[str, float] = {}
+    """Weighted counts of all grams."""
+    by_weight: dict[float, list[str]] = {}
     for text, weight in group:
-        for gram in grams(text):
-            count[gram] = count.get(gram, 0.0) + weight
+        by_weight.setdefault(weight, []).extend(grams(text))
+    count: dict[str, float] = {}
+    for weight, found in by_weight.items():
+        for gram, seen in Counter(found).items():
+            count[gram] = count.get(gram, 0.0) + seen * weight
     return count
-
-
-def _shares(count: dict[str, float]) -> dict[str, float]:
-    whole = sum(count.values())
-    return {gram: seen / whole for gram, seen in count.items()}
