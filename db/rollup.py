@@ -254,9 +254,11 @@ async def count_unfolded(session: AsyncSession) -> int:
     return await session.scalar(query.where(Reach.reached_at.is_not(None), Reach.folded == sa.false())) or 0
 
 
-async def forget_rollup(session: AsyncSession, alert_id: int) -> None:
-    """Drop an alert's figures so that they are folded anew: after units have moved in the tree, or to repair."""
+async def forget_rollup(session: AsyncSession, alert_id: int | None = None) -> None:
+    """Drop an alert's figures so that they are folded anew, to repair them; without an id those of every alert, as
+    must be done in the transaction that moves units in the tree."""
     await lead(session, wait=True)
-    await affected(session, sa.delete(Rollup).where(Rollup.alert_id == alert_id))
-    await affected(session, sa.update(Reach).where(Reach.alert_id == alert_id, Reach.folded).values(folded=False))
-    await affected(session, sa.update(Alert).where(Alert.id == alert_id).values(rolled_up=False))
+    these = (lambda column: column == alert_id) if alert_id is not None else (lambda _: sa.true())
+    await affected(session, sa.delete(Rollup).where(these(Rollup.alert_id)))
+    await affected(session, sa.update(Reach).where(these(Reach.alert_id), Reach.folded).values(folded=False))
+    await affected(session, sa.update(Alert).where(these(Alert.id), Alert.rolled_up).values(rolled_up=False))

@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.clock import duration_text, local_text
 from bot.errors import NotFound, UserError
+from bot.events import Events
+from bot.folding import Folding
 from bot.settings import Settings
 from db import rollup
 from db.alerts import find_alert_by_number
@@ -45,11 +47,12 @@ def stats(
     action: Annotated[Action, typer.Argument(help="show 显示统计；verify 核对统计与明细是否一致")] = Action.SHOW,
     alert: Annotated[str, typer.Option("--alert", help="预警编号，默认最近发布的一条")] = "",
     unit: Annotated[str, typer.Option("--unit", help="单位编码，默认全部")] = "",
+    repair: Annotated[bool, typer.Option("--repair", help="与 verify 同用：把不一致的预警重新汇总")] = False,
     as_json: Annotated[bool, typer.Option("--json/--table", help="输出一行 JSON，供脚本使用；默认输出表格")] = False,
 ) -> None:
     """预警的转发统计：群和人的覆盖率、首个和中位用时，以及各下级单位的情况。"""
     if action is Action.VERIFY:
-        verdict = run_command(_verify, as_json=as_json)
+        verdict = run_command(_repair if repair else _verify, as_json=as_json)
         _show_verdict(verdict, as_json=as_json)
         if verdict.differences:
             raise typer.Exit(1)
@@ -102,6 +105,17 @@ async def _verify(settings: Settings) -> _Verdict:
     async with open_database(settings) as database, database.read() as session:
         differences = await rollup.verify_rollup(session)
         return _Verdict(differences, await rollup.count_unfolded(session))
+
+
+async def _repair(settings: Settings) -> _Verdict:
+    """Sum up anew whatever does not agree; the verdict is that of afterwards."""
+    verdict = await _verify(settings)
+    async with open_database(settings) as database:
+        async with database.write() as session:
+            for alert_id in sorted({difference.alert_id for difference in verdict.differences}):
+                await rollup.forget_rollup(session, alert_id)
+        await Folding(database, Events()).fold_now()
+    return await _verify(settings)
 
 
 def _as_json(report: _Report) -> dict[str, Any]:

@@ -176,6 +176,24 @@ async def test_forgetting_an_alert_folds_it_anew_under_the_present_tree(database
     assert await differences(database) == []
 
 
+async def test_after_a_unit_has_moved_everything_is_folded_anew(database: Database) -> None:
+    world = await make_world(database, [0, 0, 1], [(3, 80, True)])
+    await reach(database, world, 0, Way.PUSH, 30)
+    while await fold_one(database, 10):
+        pass
+    before, after, leaf = world.units[1], world.units[2], world.units[3]
+    async with database.write() as session:
+        values = {"parent_id": after.id, "path": f"{after.path}{leaf.code}/"}
+        await session.execute(sa.update(Unit).where(Unit.id == leaf.id).values(values))
+        await rollup.forget_rollup(session)
+    while await fold_one(database, 10):
+        pass
+    assert await differences(database) == []
+    async with database.read() as session:
+        assert (await get_figures(session, world.alert_id, before.id)).reached_groups == 0
+        assert (await get_figures(session, world.alert_id, after.id)).reached_groups == 1
+
+
 async def test_two_folders_at_once_count_everything_once(database: Database) -> None:
     world = await make_world(database, [0], [(1, 10, True)] * 40)
     for group in range(40):

@@ -114,6 +114,8 @@ def test_verify_finds_what_does_not_agree(number: str, tmp_path: Path) -> None:
     assert not line["agree"]
     assert {(each["name"], each["stored"]) for each in line["differences"]} == {("forwarded_groups", 3)}
     assert "不一致" in call("verify").stdout
+    assert "完全一致" in call("verify", "--repair").stdout
+    assert json.loads(call("--json").stdout)["pushed_groups"] == 2
 
 
 async def _spoil(url: str) -> None:
