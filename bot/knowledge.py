@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from content.screening import Screener
-
 from content.asking import Asker
 from content.library import Library, load_library
 from content.matching import Matcher
+from content.screening import Screener
 
 
 class Knowledge:
