@@ -20,13 +20,16 @@ Kind = Literal["answer", "choices", "emergency", "menu", "none"]
 
 ANSWER_FROM: Final = 0.5
 """Probability that a message is about fraud from which it is answered."""
-CHOOSE_BELOW: Final = 0.6
+CHOOSE_BELOW: Final = 0.65
 """Share of the best type below which close types are offered as a choice …"""
-CLOSE: Final = 0.15
+CLOSE: Final = 0.12
 """… if another one has at least this share."""
+CERTAINLY_FRAUD: Final = 0.8
+"""Probability of fraud from which close types are offered although none of them is likely by itself."""
 LEAST_EVIDENCE: Final = 0.5
 GUESS_BELOW: Final = 0.3
 """Without this many nats of phrases, a best type less probable than this is a guess, and a guess is not said."""
+_NAMING_WEIGHT: Final = 2
 _MENU_WORDS: Final = frozenset(
     [
         "",
@@ -103,12 +106,14 @@ class Asker:
         if named is not None and len(named) > 1:
             return Reply("choices", tuple(each.id for each in named), 1.0, render_choices(named))
         score = round(match.best[1], 4)
-        guessing = match.evidence < LEAST_EVIDENCE and score < GUESS_BELOW
-        if match.fraud < ANSWER_FROM or guessing:
+        if match.fraud < ANSWER_FROM and not _names_a_type(match):
             return Reply("none", (), score, NO_MATCH)
         close = self._close_types(match)
-        if len(close) > 1:
+        sure = match.evidence >= LEAST_EVIDENCE or score >= GUESS_BELOW
+        if len(close) > 1 and (sure or match.fraud >= CERTAINLY_FRAUD):
             return Reply("choices", close, score, render_choices([self.library.types[each] for each in close]))
+        if not sure:
+            return Reply("none", (), score, NO_MATCH)
         return Reply("answer", self._likely_types(match), score, self._answers[match.best[0]])
 
     def _emergency_reply(self, match: Match, text: str) -> Reply:
@@ -141,6 +146,11 @@ class Asker:
     @cached_property
     def _examples(self) -> ExampleIndex:
         return ExampleIndex(self.library)
+
+
+def _names_a_type(match: Match) -> bool:
+    """Whether the message is nothing but a word of the library (兼职, 网恋): short, but said to this bot."""
+    return any(hit.phrase.weight >= _NAMING_WEIGHT and hit.phrase.parts == (match.text,) for hit in match.hits)
 
 
 class ExampleIndex:

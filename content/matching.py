@@ -23,15 +23,15 @@ from content.phrases import Hit, PhraseFinder
 from content.resemblance import Resemblance
 
 # Logit of a type among the types: phrases and resemblance, both in nats.
-_PHRASE_GAIN: Final = 1.5
-_RESEMBLANCE_GAIN: Final = 0.5
+_PHRASE_GAIN: Final = 1.7
+_RESEMBLANCE_GAIN: Final = 0.7
 # Logit of "about fraud at all": phrases of the best type (square root: the first ones count most), the closest
 # voice against ordinary talk, and the small words that doubt or report a demand.
 _PHRASES_TELL: Final = 3.4
-_VOICE_TELLS: Final = 0.8
-_DOUBT_TELLS: Final = 3.2
-_DEMAND_TELLS: Final = 1.7
-_UNLESS_TOLD: Final = -5.9
+_VOICE_TELLS: Final = 0.95
+_DOUBT_TELLS: Final = 3.4
+_DEMAND_TELLS: Final = 1.6
+_UNLESS_TOLD: Final = -6.0
 _RANKED: Final = 8
 _second: Final = itemgetter(1)
 _FADE: Final = 0.5

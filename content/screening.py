@@ -22,10 +22,10 @@ ALARM_FROM: Final = 0.65
 # rounded, with residents' questions and stories denied a little more. Voices are limited, so that length alone never
 # convinces.
 _PHRASES_TELL: Final = 1.5
-_SCAMMER_TELLS: Final = 0.5
-_LEAD_TELLS: Final = 0.26
+_SCAMMER_TELLS: Final = 0.62
+_LEAD_TELLS: Final = 0.32
 _CUES_TELL: Final = ((OFFER, 0.3), (ADDRESS, 1.8), (QUESTION, -2.0), (STORY, -0.9), (WARNING, -3.3))
-_UNLESS_TOLD: Final = -5.0
+_UNLESS_TOLD: Final = -5.3
 _LIMIT: Final = 8.0
 _LEAST_EVIDENCE: Final = 0.5
 _LEAST_FRAUD: Final = 0.5

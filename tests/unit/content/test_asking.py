@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 
 from content.answers import LONGEST, render_answer, render_choices, render_line, render_menu
+from content.asking import Asker
+from content.library import Phrase, make_library
 from tests.unit.content.voices import ANY_TEXT, CHAT_LIKE, asker, library, questions
 
 
@@ -57,8 +61,20 @@ def test_the_name_of_a_class_offers_its_types_by_number() -> None:
 
 
 def test_close_types_become_a_choice() -> None:
-    close = [asker().ask(text) for text in ("女朋友让我帮她登录平台下注，说系统有漏洞", "网恋", "交友软件")]
-    assert any(reply.kind == "choices" and 2 <= len(reply.types) <= 3 for reply in close)
+    types = dict(library().types)
+    for type_id in ("licai", "xunibi"):
+        shared = Phrase(5, ("聚宝盆计划",))
+        types[type_id] = replace(types[type_id], phrases=(*types[type_id].phrases, shared))
+    reply = Asker(make_library(list(types.values()))).ask("聚宝盆计划是骗人的吗")
+    assert reply.kind == "choices"
+    assert set(reply.types) == {"licai", "xunibi"}
+    assert all(types[type_id].name in reply.text for type_id in reply.types)
+    assert "1/2" in reply.text
+
+
+@pytest.mark.parametrize(("word", "type_id"), [("贷款", "daikuan"), ("刷单", "shuadan"), ("裸聊", "luoliao")])
+def test_a_bare_word_of_the_library_is_enough(word: str, type_id: str) -> None:
+    assert type_id in asker().ask(word).types
 
 
 @pytest.mark.parametrize("text", ["今天晚上吃什么", "你好", "宇宙有多大", "明天几点的船", "asdf qwer", "🙂"])
