@@ -129,9 +129,10 @@ def normalise(text: str) -> str:
     """
     plain = text[:MAX_LENGTH].translate(_CHARACTERS)
     if not plain.isascii():
-        plain = _TO_SIMPLIFIED.convert(plain)
-        plain = _GAPS.sub("", plain)
-    plain = _replace_variants(plain)
+        plain = _GAPS.sub("", _TO_SIMPLIFIED.convert(plain))
+    replaced = _replace_variants(plain)
+    if replaced is not plain:
+        plain = _GAPS.sub("", replaced)  # a replaced word may be Chinese where the variant was not (1 v信)
     return _RUNS.sub(_one_break, plain).strip()
 
 
