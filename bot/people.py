@@ -94,6 +94,23 @@ async def use_bind_code(session: AsyncSession, *, code: str, channel: str, membe
     return person
 
 
+async def void_bind_code(session: AsyncSession, code: str, *, now: datetime) -> bool:
+    """Use the code up without binding anybody, because others have seen it; False when there is no such code."""
+    found = await people.find_bind_code(session, _hash(normalised_code(code)))
+    if found is None or not await people.claim_bind_code(session, found.id, at=now):
+        return False
+    await record_audit(
+        session,
+        at=now,
+        actor=found.name,
+        origin="群聊",
+        action="people.void",
+        subject=found.name,
+        detail={"unit_id": found.unit_id},
+    )
+    return True
+
+
 def normalised_code(text: str) -> str:
     """The code as it was made, however people write it: small letters, spaces, a dash in the middle."""
     return "".join(character for character in text.upper() if character in BIND_ALPHABET)

@@ -21,6 +21,7 @@ from db import registry
 from db.accounts import list_accounts
 from db.audit import record_audit
 from db.registry import StoredRegistry, load_registry
+from db.rollup import forget_rollup
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ async def _write_units(session: AsyncSession, plan: ImportPlan, ids: dict[str, i
     added = {unit.code for unit in plan.units.added}
     moved = [{"id": ids[code], "path": path} for code, path in plan.paths.items() if code not in added]
     await registry.change_units(session, moved)
+    if moved:
+        await forget_rollup(session)  # figures are summed up along the paths: they are folded again
     return ids
 
 

@@ -49,7 +49,7 @@ def code_wanted_text(office: str) -> str:
 
 def code_shown_text(office: str) -> str:
     return (
-        f"绑定码请不要发在群里。这个码已被大家看到，请联系{office}作废并换一个新的，"
+        f"绑定码请不要发在群里。这个码已被大家看到，已经作废，请向{office}换一个新的，"
         "然后加我为好友，私聊发：绑定 新绑定码"
     )
 

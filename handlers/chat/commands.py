@@ -9,7 +9,7 @@ from bot.addressing import Call, addressed_to, read_call
 from bot.app import Services
 from bot.errors import UserError
 from bot.forwarding import record_report
-from bot.people import use_bind_code
+from bot.people import use_bind_code, void_bind_code
 from bot.permissions import Permission, allowed
 from bot.routing import Context, Outcome
 from db.figures import count_missing_groups, get_figures, latest_released, list_child_figures, list_missing_groups
@@ -79,8 +79,10 @@ async def _seen_unit(context: Context[Services], person: Person) -> Unit:
 async def _bind(context: Context[Services], call: Call, command: Command) -> Outcome | None:
     office = context.services.settings.office
     if not context.message.private:
-        shown = looks_like_code(command.argument)
-        return _say(context, texts.code_shown_text(office)) if shown else None
+        if not looks_like_code(command.argument):
+            return None
+        await void_bind_code(context.session, command.argument, now=context.now)
+        return _say(context, texts.code_shown_text(office))
     if not looks_like_code(command.argument):
         return _say(context, texts.code_wanted_text(office))
     try:

@@ -62,10 +62,11 @@ async def test_a_wrong_code_says_what_to_do_and_binds_nobody(chat: Chat) -> None
     assert len(await chat.rows(Person)) == 1
 
 
-async def test_a_code_said_in_a_group_is_refused_and_should_be_renewed(chat: Chat) -> None:
+async def test_a_code_said_in_a_group_is_void(chat: Chat) -> None:
     code = await code_for(chat, "赵网格")
     reply = await chat.say("wx-zhao", f"绑定 {code}", "HB01")
     assert "换一个新的" in reply
+    assert "已被使用" in await chat.say("wx-other", f"绑定 {code}")  # somebody who read it in the group
     assert len(await chat.rows(Person)) == 1
     assert await chat.say("wx-zhao", "绑定手机号才能领", "HB01") == ""
 

@@ -14,12 +14,15 @@ from bot.sample_county import build_tables
 from bot.sheets import Table, read_tables
 from db.accounts import list_accounts
 from db.audit import list_audit
+from db.figures import get_figures
 from db.groups import count_groups, find_group
+from db.models import Reach
 from db.registry import load_registry
+from db.rollup import fold_step, verify_rollup
 from db.session import Database
-from db.states import AccountState, GroupMode, GroupState, Role, UnitState
+from db.states import AccountState, AlertState, GroupMode, GroupState, Role, UnitState
 from db.units import count_units, find_root, find_unit
-from tests.factories import NOW
+from tests.factories import NOW, make_alert, make_group
 from tests.registry_files import COUNTY, GROUP, RELAY, SCHOOL, TOWN, county, group_table, unit_table
 
 
@@ -116,6 +119,25 @@ async def test_a_unit_that_moves_takes_everything_below_along(database: Database
         grid = await find_unit(session, "N1")
         assert grid is not None
         assert grid.path == "33/3302/S1/N1/"
+
+
+async def test_figures_follow_a_unit_that_moves(database: Database) -> None:
+    await imported(database, county(["3302", "嵊山镇", "乡镇", "33", "", ""]))
+    async with database.write() as session:
+        school = await find_unit(session, "S1")
+        assert school is not None
+        group = await make_group(session, unit=school)
+        alert = await make_alert(session, state=AlertState.RUNNING, released_at=NOW)
+        session.add(Reach(alert_id=alert.id, group_id=group.id, unit_id=school.id, members=100))
+    async with database.write() as session:
+        await fold_step(session)
+    await imported(database, [unit_table(["S1", "嵊泗中学", "学校", "3302", "", ""])])
+    async with database.write() as session:
+        await fold_step(session)
+        assert await verify_rollup(session) == []
+        town = await find_unit(session, "3302")
+        assert town is not None
+        assert (await get_figures(session, alert.id, town.id)).expected_groups == 1
 
 
 async def test_a_level_above_the_root_is_added_by_giving_the_root_a_parent(database: Database) -> None:

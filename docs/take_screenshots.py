@@ -1,0 +1,111 @@
+"""Screenshots for the README: plays the demo on a free port, signs in, and photographs pages at both widths.
+
+`make screenshots`; with arguments, takes only the pages whose name contains one of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "screenshots"
+SIZES = {1280: 800, 390: 844}
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PAGES = {
+    "dashboard": "/",
+    "alerts": "/alerts",
+    "alert": "/alerts/1",
+    "new-alert": "/alerts/new",
+    "units": "/units",
+    "questions": "/questions",
+    "registry": "/registry",
+    "audit": "/audit",
+    "users": "/users",
+    "chat": "/chat",
+}
+
+
+@contextmanager
+def demo() -> Iterator[str]:
+    """The demo, left open: gives the console's address."""
+    environment = {**os.environ, "XINFANG_PORT": "0", "BROWSER": "true"}
+    process = subprocess.Popen(
+        [sys.executable, "bot.py", "demo"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        address = ""
+        for line in process.stdout:
+            if found := re.search(r"控制台\s+(http://\S+)", line):
+                address = found[1]
+            if "Ctrl-C" in line:
+                break
+        if not address:
+            raise SystemExit("the demo did not start")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def sign_in(page: Page, address: str) -> None:
+    from handlers.cli.demo.script import PASSWORD
+
+    page.goto(f"{address}/login")
+    page.fill("input[name=username]", "admin")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url(f"{address}/")
+
+
+def photograph(browser: Browser, address: str, width: int, wanted: list[str]) -> None:
+    context = browser.new_context(viewport={"width": width, "height": SIZES[width]}, locale="zh-CN")
+    page = context.new_page()
+    sign_in(page, address)
+    for name, path in PAGES.items():
+        if wanted and not any(part in name for part in wanted):
+            continue
+        page.goto(address + path)
+        if name == "chat":
+            open_busiest_room(page)
+        page.wait_for_timeout(700)  # live parts have drawn themselves
+        page.screenshot(path=FOLDER / f"{name}-{width}.png", full_page=name not in ("chat", "units", "audit"))
+        print(f"{name}-{width}.png")
+    context.close()
+
+
+def open_busiest_room(page: Page) -> None:
+    page.get_by_test_id("room").first.click()
+    page.wait_for_timeout(500)
+
+
+def main() -> None:
+    sys.path.insert(0, str(ROOT))
+    FOLDER.mkdir(exist_ok=True)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    with demo() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        for width in SIZES:
+            photograph(browser, address, width, sys.argv[1:])
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
