@@ -1,4 +1,4 @@
-"""JSON lines in, JSON lines out: the stable interface for scripts and measurement.
+"""JSON lines in, JSON lines out: the stable interface for scripts and measurement; and the same for one message.
 
 One line out per line in, in the same order, written as soon as it is known. A line that cannot be read gives
 ``{"error": …}`` in its place and the next one goes on. Nothing here touches the database.
@@ -58,6 +58,37 @@ def run_match_jsonl(alerts_path: Path, stdin: BinaryIO, stdout: BinaryIO) -> Non
         return {"alert_id": found.alert_id, "score": found.score}
 
     _run(stdin, stdout, answer)
+
+
+def ask_once(text: str, explain: bool = False) -> None:
+    """Print the reply to one message; with ``explain`` also the phrases and examples that led to it."""
+    explanation = Asker(load_library()).explain(text)
+    reply = explanation.reply
+    print(reply.text)
+    if not explain:
+        return
+    print(
+        f"\n{reply.kind}  {'、'.join(reply.types) or '—'}  {reply.score:.2f}  （涉诈概率 {explanation.match.fraud:.2f}）"
+    )
+    print("命中的词句：")
+    for hit in explanation.hits:
+        print(f"  {hit.evidence:4.1f}  {hit.type_id}  {hit.phrase.text}")
+    print("最接近的例句：")
+    for near in explanation.neighbours:
+        print(f"  {near.similarity:4.2f}  {near.type_id}  {near.text}")
+
+
+def screen_once(text: str) -> None:
+    """Print whether one message is itself a scam."""
+    screening = Screener(load_library()).screen(text)
+    verdict = f"报警：{'、'.join(screening.types)}" if screening.alarm else "不报警"
+    print(f"{verdict}  {screening.score:.2f}")
+
+
+def match_once(alerts_path: Path, text: str) -> None:
+    """Print which alert of the file one message forwards. Raises ``AlertFileError``."""
+    found = _read_alerts(alerts_path).match(text)
+    print(f"{found.alert_id or '不是任何一条预警的转发'}  {found.score:.2f}")
 
 
 def _read_alerts(path: Path) -> AlertIndex:

@@ -13,7 +13,15 @@ from typing import Any
 
 import pytest
 
-from handlers.cli.jsonl import AlertFileError, run_ask_jsonl, run_match_jsonl, run_screen_jsonl
+from handlers.cli.jsonl import (
+    AlertFileError,
+    ask_once,
+    match_once,
+    run_ask_jsonl,
+    run_match_jsonl,
+    run_screen_jsonl,
+    screen_once,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -72,6 +80,24 @@ def test_a_faulty_alert_file_is_named_with_its_line(tmp_path: Path) -> None:
         run_match_jsonl(alerts, io.BytesIO(), io.BytesIO())
     with pytest.raises(AlertFileError, match="打不开"):
         run_match_jsonl(tmp_path / "none.jsonl", io.BytesIO(), io.BytesIO())
+
+
+def test_one_message_is_answered_and_explained(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    ask_once("群里说点赞一单五块让我先垫付", explain=True)
+    said = capsys.readouterr().out
+    assert said.startswith("【刷单返利】")
+    assert "shuadan  " in said.split("命中的词句")[1].split("最接近的例句")[0]
+    screen_once("诚招点赞员，一单五元日结，加微信")
+    screen_once("晚饭吃啥")
+    alerts = tmp_path / "alerts.jsonl"
+    alerts.write_text(
+        json.dumps({"alert_id": "A1", "text": "三江码头周六全天停航，请旅客改期出行"}), encoding="utf-8"
+    )
+    match_once(alerts, "三江码头周六全天停航，请旅客改期出行")
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first.startswith("报警：shuadan")
+    assert second.startswith("不报警")
+    assert third.startswith("A1")
 
 
 PROGRAM = """
