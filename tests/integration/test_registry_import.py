@@ -126,7 +126,7 @@ async def test_figures_follow_a_unit_that_moves(database: Database) -> None:
     async with database.write() as session:
         school = await find_unit(session, "S1")
         assert school is not None
-        group = await make_group(session, unit=school)
+        group = await make_group(session, unit=school, code="moving", room_id="moving")
         alert = await make_alert(session, state=AlertState.RUNNING, released_at=NOW)
         session.add(Reach(alert_id=alert.id, group_id=group.id, unit_id=school.id, members=100))
     async with database.write() as session:
