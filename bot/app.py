@@ -54,20 +54,22 @@ class Engine:
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
         self.channels = {channel.name: channel for channel in channels}
-        self.knowledge = Knowledge()
         self.live_alerts = LiveAlerts(settings, database, self.clock)
-        services = Services(settings, self.knowledge, self.live_alerts)
-        self.router = Router(database, self.clock, self.events, handlers, services)
+        self._handlers = handlers
         self.delivery = Delivery(settings, database, self.channels, self.clock, self.events)
         self.scheduler = Scheduler(settings, database, self.clock, self.events)
         self.folding = Folding(database, self.events)
 
     async def start(self) -> None:
-        """Load what is live, then listen, send and tick. Returns when everything runs."""
+        """Load what is known and live, then listen, send and tick. Returns when everything runs."""
+        # The library takes most of a second of reckoning; in a thread the console serves pages meanwhile.
+        knowledge = await asyncio.to_thread(Knowledge)
         await self.live_alerts.start(self.events)
+        services = Services(self.settings, knowledge, self.live_alerts)
+        router = Router(self.database, self.clock, self.events, self._handlers, services)
         await self.delivery.start()
         for channel in self.channels.values():
-            await channel.start(self.router.take, self._reporter(channel.name))
+            await channel.start(router.take, self._reporter(channel.name))
         await self.folding.start()
         await self.scheduler.start()
 

@@ -51,6 +51,8 @@ class Scheduler:
         self._jobs.start()
 
     async def stop(self) -> None:
+        if not self._jobs.running:
+            return
         self._jobs.pause()
         async with self._working:
             self._jobs.shutdown(wait=False)

@@ -34,12 +34,12 @@ async def running(settings: Settings, *, show_password: bool = True) -> AsyncIte
             password = await ensure_first_admin(session, clock.now())
         if password is not None and show_password:
             _show_password(password)
-        await engine.start()
-        try:
-            async with _console(engine) as address:
+        async with _console(engine) as address:
+            try:
+                await engine.start()
                 yield engine, address
-        finally:
-            await engine.stop()
+            finally:
+                await engine.stop()
     finally:
         await database.close()
 
