@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +11,7 @@ from handlers.cli.backup import backup, restore
 from handlers.cli.common import shown_errors
 from handlers.cli.doctor import doctor
 from handlers.cli.init import init
+from handlers.cli.knowledge import knowledge_app
 from handlers.cli.people import people_app
 from handlers.cli.stats import stats
 from handlers.cli.units import units_app
@@ -25,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(knowledge_app)
 app.add_typer(units_app, name="units", help="单位与群：导入、导出、缺口")
 app.add_typer(alert_app, name="alert", help="预警：编写、审核、发布、进度、暂停、取消")
 app.add_typer(people_app, name="people", help="绑定联络员和民警的聊天身份")
@@ -54,51 +54,3 @@ def demo(
 
     with shown_errors():
         raise typer.Exit(run_demo(leave=leave))
-
-
-@app.command("ask")
-def ask(
-    text: Annotated[str, typer.Argument(help="要问的话")] = "",
-    jsonl: Annotated[bool, typer.Option("--jsonl", help='标准输入每行一个 {"text":…}，逐行答复')] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="列出命中的词句和最接近的例句")] = False,
-) -> None:
-    """试问一句话，看机器人怎样答复。"""
-    from handlers.cli import jsonl as lines
-
-    if jsonl:
-        lines.run_ask_jsonl(sys.stdin.buffer, sys.stdout.buffer)
-    else:
-        lines.ask_once(text, explain=explain)
-
-
-@app.command("screen")
-def screen(
-    text: Annotated[str, typer.Argument(help="群里的一条消息")] = "",
-    jsonl: Annotated[bool, typer.Option("--jsonl", help='标准输入每行一个 {"text":…}')] = False,
-) -> None:
-    """判断群里的一条消息本身是不是诈骗。"""
-    from handlers.cli import jsonl as lines
-
-    if jsonl:
-        lines.run_screen_jsonl(sys.stdin.buffer, sys.stdout.buffer)
-    else:
-        lines.screen_once(text)
-
-
-@app.command("match")
-def match(
-    alerts: Annotated[Path, typer.Option("--alerts", help='每行一个 {"alert_id":…,"text":…}', exists=True)],
-    jsonl: Annotated[bool, typer.Option("--jsonl", help='标准输入每行一个 {"text":…}')] = False,
-    text: Annotated[str, typer.Argument(help="群里的一条消息")] = "",
-) -> None:
-    """判断一条消息是不是某条预警的转发。"""
-    from handlers.cli import jsonl as lines
-
-    if jsonl:
-        lines.run_match_jsonl(alerts, sys.stdin.buffer, sys.stdout.buffer)
-    else:
-        lines.match_once(alerts, text)
-
-
-def main() -> None:
-    app()

@@ -1,0 +1,51 @@
+"""Commands that need the fraud library only: `ask`, `screen`, `match`. They never touch a database."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from handlers.cli import jsonl as lines
+
+knowledge_app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@knowledge_app.command("ask")
+def ask(
+    text: Annotated[str, typer.Argument(help="要问的话")] = "",
+    jsonl: Annotated[bool, typer.Option("--jsonl", help='标准输入每行一个 {"text":…}，逐行答复')] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="列出命中的词句和最接近的例句")] = False,
+) -> None:
+    """试问一句话，看机器人怎样答复。"""
+    if jsonl:
+        lines.run_ask_jsonl(sys.stdin.buffer, sys.stdout.buffer)
+    else:
+        lines.ask_once(text, explain=explain)
+
+
+@knowledge_app.command("screen")
+def screen(
+    text: Annotated[str, typer.Argument(help="群里的一条消息")] = "",
+    jsonl: Annotated[bool, typer.Option("--jsonl", help='标准输入每行一个 {"text":…}')] = False,
+) -> None:
+    """判断群里的一条消息本身是不是诈骗。"""
+    if jsonl:
+        lines.run_screen_jsonl(sys.stdin.buffer, sys.stdout.buffer)
+    else:
+        lines.screen_once(text)
+
+
+@knowledge_app.command("match")
+def match(
+    alerts: Annotated[Path, typer.Option("--alerts", help='每行一个 {"alert_id":…,"text":…}', exists=True)],
+    jsonl: Annotated[bool, typer.Option("--jsonl", help='标准输入每行一个 {"text":…}')] = False,
+    text: Annotated[str, typer.Argument(help="群里的一条消息")] = "",
+) -> None:
+    """判断一条消息是不是某条预警的转发。"""
+    if jsonl:
+        lines.run_match_jsonl(alerts, sys.stdin.buffer, sys.stdout.buffer)
+    else:
+        lines.match_once(alerts, text)
