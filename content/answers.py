@@ -41,7 +41,7 @@ def _compose(fraud_type: FraudType, steps: list[str], signs: list[str]) -> str:
         _block("▍怎么骗的", (f"{place}. {step}" for place, step in enumerate(steps, 1))),
         _block("▍怎么认出来", (f"· {sign}" for sign in signs)),
         _block("▍现在怎么办", (f"· {deed}" for deed in fraud_type.do)),
-        _block("▍千万不要", (f"· {deed}" for deed in fraud_type.never)),
+        _block("▍请记牢", (f"· {deed}" for deed in fraud_type.never)),
         _CLOSING,
     ]
     return "\n".join(parts)
