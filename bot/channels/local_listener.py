@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 
 from bot.channels.base import AccountChanged, Deliver
+from bot.channels.together import Together
 from bot.messages import Incoming
 from db import local_chat
 from db.models import LocalMessage, LocalRoom
@@ -39,6 +40,7 @@ class Listener:
         self._slots = asyncio.Semaphore(WORKERS)
         self._rooms: dict[str, asyncio.Task[None]] = {}
         self._stirred: set[str] = set()  # rooms in which something was said since they were last read
+        self._taken = Together(self._mark_taken)
         self._known_accounts: set[str] = set()
         self._look_at = 0.0
         self._loop: asyncio.Task[None] | None = None
@@ -142,7 +144,11 @@ class Listener:
                     return
         else:
             log.error("message %s given up after %d tries", incoming.message_id, MAX_TRIES)
-        await self._database.batched(lambda session: local_chat.mark_taken(session, message.id))
+        await self._taken.add(message.id)
+
+    async def _mark_taken(self, message_ids: list[int]) -> list[None]:
+        await self._database.batched(lambda session: local_chat.mark_taken(session, message_ids))
+        return [None] * len(message_ids)
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not beyond the stop."""
