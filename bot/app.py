@@ -62,8 +62,7 @@ class Engine:
 
     async def start(self) -> None:
         """Load what is known and live, then listen, send and tick. Returns when everything runs."""
-        # The library takes most of a second of reckoning; in a thread the console serves pages meanwhile.
-        knowledge = await asyncio.to_thread(Knowledge)
+        knowledge = Knowledge()
         await self.live_alerts.start(self.events)
         services = Services(self.settings, knowledge, self.live_alerts)
         router = Router(self.database, self.clock, self.events, self._handlers, services)
@@ -72,6 +71,8 @@ class Engine:
             await channel.start(router.take, self._reporter(channel.name))
         await self.folding.start()
         await self.scheduler.start()
+        # Half a second of reckoning: broadcasts go on and pages are served meanwhile, only questions wait for it.
+        await asyncio.to_thread(knowledge.load)
 
     async def stop(self) -> None:
         """Stop taking, then sending; what is in flight is finished and recorded. Takes at most 5 s."""
