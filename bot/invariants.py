@@ -84,7 +84,7 @@ async def local_arrivals(session: AsyncSession, text: str) -> Counter[str]:
         .where(LocalMessage.sender_id.startswith("bot:"), LocalMessage.text == text)
         .group_by(LocalMessage.room_id)
     )
-    return Counter(dict(rows))
+    return Counter(dict(rows.all()))
 
 
 async def _stale(session: AsyncSession, settings: Settings) -> list[str]:
