@@ -105,12 +105,7 @@ async def create_or_upgrade(database: Database, *, now: datetime) -> Upgrade | N
         return None
     _refuse_newer(before)
     copy = await asyncio.to_thread(migrating.backup_copy, database, now) if database.is_sqlite and before else None
-    try:
-        await migrating.upgrade(database)
-    except sa.exc.OperationalError:
-        # Another process may have been quicker; then nothing is left to do.
-        if await read_revision(database) != migrating.HEAD:
-            raise
+    await migrating.upgrade(database)
     if before is not None:
         # Not only for information: whoever runs the program should know that the file was changed, and where the copy is.
         log.warning("database upgraded", extra={"from": before, "to": migrating.HEAD, "copy": str(copy)})
