@@ -6,49 +6,27 @@ import itertools
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from aiohttp import ClientResponse, DummyCookieJar, FormData
 from aiohttp.test_utils import TestClient, TestServer
 
-from bot.events import Events
-from bot.knowledge import Knowledge
+from bot.app import Engine
 from bot.settings import Settings
 from bot.sign_in import token_hash
 from db.models import Alert, Unit, User, WebSession
 from db.session import Database
 from db.states import AlertState, Role
+from handlers.compose import build_engine
 from handlers.web.app import create_web
 from tests.factories import NOW, make_account, make_group, make_unit, make_user
 from tests.fakes import FakeClock
 
 _tokens = itertools.count(1)
 CSRF = "f" * 32
-
-
-@cache
-def knowledge() -> Knowledge:
-    """Read once: the library costs some tenths of a second."""
-    return Knowledge()
-
-
-@dataclass
-class ConsoleEngine:
-    """The parts of the engine that the console uses. Nothing is sent by itself."""
-
-    settings: Settings
-    database: Database
-    clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
-    events: Events = field(default_factory=Events)
-    channels: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def knowledge(self) -> Knowledge:
-        return knowledge()
 
 
 @dataclass(frozen=True)
@@ -119,11 +97,11 @@ class Browser:
 class Console:
     """The application, its engine, and whoever sits before it."""
 
-    def __init__(self, client: TestClient[Any, Any], engine: ConsoleEngine) -> None:
+    def __init__(self, client: TestClient[Any, Any], engine: Engine, clock: FakeClock) -> None:
         self.client = client
         self.engine = engine
         self.database = engine.database
-        self.clock = engine.clock
+        self.clock = clock
 
     def browser(self) -> Browser:
         """Nobody is signed in."""
@@ -163,10 +141,12 @@ class Console:
 
 @asynccontextmanager
 async def open_console(database: Database, **settings: Any) -> AsyncIterator[Console]:
-    engine = ConsoleEngine(Settings(**settings), database)
-    server = TestServer(create_web(cast("Any", engine)))
+    """The engine is the real one, but it is not started: nothing is sent or swept by itself."""
+    clock = FakeClock(NOW)
+    engine = build_engine(Settings(**settings), database, clock)
+    server = TestServer(create_web(engine))
     async with TestClient(server, cookie_jar=DummyCookieJar()) as client:
-        yield Console(client, engine)
+        yield Console(client, engine, clock)
 
 
 @dataclass(frozen=True)
