@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -19,6 +20,7 @@ from db.deliveries import reach_by_push
 from db.models import Alert, Delivery, Picture
 from db.session import Database
 from db.states import AlertState, ContentKind, DeliveryState, Relation, Role, Severity
+from handlers.web.live import GAP_SECONDS, Shared
 from tests.console import Browser, Console, County, make_county, open_console
 from tests.factories import NOW, make_alert, make_user
 
@@ -363,6 +365,8 @@ async def test_a_person_decides_about_a_delivery_in_doubt(
     assert (await writer.get(f"/alerts/{alert.id}")).shows("重发", "不重发")
     path = f"/alerts/{alert.id}/deliveries/{delivery_id}"
     assert (await writer.post(path, decision="maybe")).status == 422
+    other = await submitted(console, writer, title="另一条")
+    assert (await writer.post(f"/alerts/{other.id}/deliveries/{delivery_id}", decision=decision)).status == 404
     assert (await writer.post(path, decision=decision)).status == 303
     assert (await console.row(Delivery, delivery_id)).state is state
     assert (await writer.post(path, decision=decision)).status == 409
@@ -491,3 +495,42 @@ async def test_an_empty_registry_says_what_to_do_first(sqlite_database: Database
         assert (await writer.get("/units")).shows("还没有单位和群")
         assert (await writer.get("/alerts")).shows("还没有预警", "写第一条预警")
         assert (await writer.get("/alerts/new")).status == 200
+
+
+async def test_many_viewers_cost_one_reading() -> None:
+    shared, readings = Shared(), []
+
+    async def read() -> list[dict[str, Any]]:
+        readings.append(len(readings))
+        await asyncio.sleep(0.01)
+        return [{"reading": readings[-1]}]
+
+    first = await asyncio.gather(*(shared.look("alert 1", read) for _ in range(50)))
+    assert first == [[{"reading": 0}]] * 50
+    impatient = asyncio.create_task(shared.look("alert 2", read))
+    patient = asyncio.create_task(shared.look("alert 2", read))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await patient == [{"reading": 1}]
+    await asyncio.sleep(GAP_SECONDS)
+    assert await shared.look("alert 1", read) == [{"reading": 2}]
+
+
+async def test_a_stream_that_fails_ends_and_says_so_in_the_log(
+    console: Console,
+    county: County,
+    writer: Browser,
+    reviewer: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    alert = await running(console, writer, reviewer)
+    response = await writer.request("GET", f"/alerts/{alert.id}/events", accept="text/event-stream")
+    await event(response)
+
+    async def broken(*args: object, **options: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("handlers.web.live.get_progress", broken)
+    assert await response.content.read() == b""
+    assert "the disk is gone" in caplog.text
