@@ -51,17 +51,18 @@ class Delivery:
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._senders: dict[int, tuple[Sender, asyncio.Task[None]]] = {}
         self._supervisor: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         self._supervisor = asyncio.create_task(self._supervise(), name="delivery")
 
     async def stop(self) -> None:
         """Let every sender finish its message; what does not finish in time is recorded as unknown."""
-        self._stopping = True
+        self._stopping.set()
+        self._events.publish("accounts")  # the supervisor looks up; what it is writing is finished
         if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+            await asyncio.wait([self._supervisor], timeout=STOP_SECONDS)
+            self._supervisor.cancel()  # only a database that does not answer keeps it that long
         await self._end(list(self._senders))
         async with self._database.write() as session:
             await set_offline(session, self.owner, reason="程序已停止", now=self._clock.now())
@@ -70,7 +71,7 @@ class Delivery:
     async def _supervise(self) -> None:
         period = min(1.0, self._settings.lease_seconds / 3)
         with self._events.listen("accounts") as nudge:
-            while True:
+            while not self._stopping.is_set():
                 try:
                     await self._tend()
                 except Exception:

@@ -40,6 +40,7 @@ class Database:
         if self.is_sqlite:
             sa.event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+            sa.event.listen(self.engine.sync_engine, "invalidate", _let_go_of_sqlite)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._write_lock = asyncio.Lock()
         self._queue: list[tuple[Work, asyncio.Future[Any]]] = []
@@ -133,6 +134,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _let_go_of_sqlite(connection: Any, _record: Any, _error: BaseException | None) -> None:
+    """A task that is cancelled in the middle of a statement makes SQLAlchemy close its connection. SQLite keeps a
+    closed connection alive, and its lock on the file, while a statement of it is still referred to somewhere: so
+    the transaction is ended first."""
+    connection.rollback()
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
@@ -94,3 +96,21 @@ async def test_close_finishes_what_was_asked(database: Database) -> None:
     await database.close()
     assert await task == "last"
     assert await _names(database) == {"last"}
+
+
+async def test_a_cancelled_write_lets_go_of_the_database(database: Database) -> None:
+    """At whatever instant a writer is cancelled, the next one does not wait for it."""
+    chance = random.Random(7)
+
+    async def write() -> None:
+        async with database.write() as session:
+            for name in ("a", "b", "c"):
+                await session.execute(sa.insert(Tick).values(name=name, at=datetime.now(UTC)))
+
+    for _ in range(150):
+        task = asyncio.create_task(write())
+        await asyncio.sleep(chance.uniform(0, 0.006))
+        task.cancel()
+        await asyncio.wait([task])
+        async with asyncio.timeout(5):
+            await write()
