@@ -24,6 +24,8 @@ class Capabilities:
     pictures: bool
     links: bool
     max_text: int  # characters per message
+    captions: bool = True  # a picture or link carries the text; else the text is a message of its own
+    remembers: bool = True  # what was said while nobody listened is heard later
 
 
 class Channel(Protocol):
