@@ -9,11 +9,11 @@ import sys
 from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
+from bot.database import open_ready
 
 from bot.app import Engine
 from bot.channels.local_people import sync_rooms
 from bot.clock import SystemClock
-from bot.database import open_ready
 from bot.errors import UserError
 from bot.logs import set_up_logs
 from bot.settings import Settings, load_settings
