@@ -42,7 +42,8 @@ async def build(database: Database) -> World:
         world = await build_world(session, villages=0)
         root = await session.get_one(Unit, 2)
         accounts = [
-            {"channel": "local", "name": f"号{n}", "state": AccountState.ONLINE, "state_since": now} for n in range(50)
+            {"channel": "local", "name": f"号{n}", "state": AccountState.ONLINE, "state_since": now}
+            for n in range(50)
         ]
         await session.execute(sa.insert(Account), accounts)
         account_ids = list(await session.scalars(sa.select(Account.id).order_by(Account.id)))

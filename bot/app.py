@@ -54,6 +54,7 @@ class Engine:
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
         self.channels = {channel.name: channel for channel in channels}
+        self.knowledge = Knowledge()
         self.live_alerts = LiveAlerts(settings, database, self.clock)
         self._handlers = handlers
         self.delivery = Delivery(settings, database, self.channels, self.clock, self.events)
@@ -62,16 +63,16 @@ class Engine:
 
     async def start(self) -> None:
         """Load what is known and live, then listen, send and tick. Returns when everything runs."""
-        # The library takes most of a second of reckoning; in a thread the console serves pages meanwhile.
-        knowledge = await asyncio.to_thread(Knowledge)
         await self.live_alerts.start(self.events)
-        services = Services(self.settings, knowledge, self.live_alerts)
+        services = Services(self.settings, self.knowledge, self.live_alerts)
         router = Router(self.database, self.clock, self.events, self._handlers, services)
         await self.delivery.start()
         for channel in self.channels.values():
             await channel.start(router.take, self._reporter(channel.name))
         await self.folding.start()
         await self.scheduler.start()
+        # Half a second of reckoning: broadcasts go on and pages are served meanwhile, only questions wait for it.
+        await asyncio.to_thread(self.knowledge.load)
 
     async def stop(self) -> None:
         """Stop taking, then sending; what is in flight is finished and recorded. Takes at most 5 s."""

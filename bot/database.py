@@ -18,7 +18,7 @@ from bot.errors import DatabaseBehind, UserError
 from bot.settings import Settings
 from db import migrating
 from db.models import Base
-from db.session import Database
+from db.session import Database, async_url
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,12 @@ def sqlite_path(database: Database) -> Path | None:
     return Path(str(database.url.database)) if database.is_sqlite else None
 
 
+def database_file(settings: Settings) -> Path | None:
+    """The file that the settings name, None for PostgreSQL."""
+    url = async_url(settings.database)
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+
 def shown_url(database: Database) -> str:
     """Where the database is, for people: a path, or the URL without its password."""
     return str(sqlite_path(database) or database.url.set(drivername="postgresql").render_as_string())
@@ -99,12 +105,7 @@ async def create_or_upgrade(database: Database, *, now: datetime) -> Upgrade | N
         return None
     _refuse_newer(before)
     copy = await asyncio.to_thread(migrating.backup_copy, database, now) if database.is_sqlite and before else None
-    try:
-        await migrating.upgrade(database)
-    except sa.exc.OperationalError:
-        # Another process may have been quicker; then nothing is left to do.
-        if await read_revision(database) != migrating.HEAD:
-            raise
+    await migrating.upgrade(database)
     if before is not None:
         # Not only for information: whoever runs the program should know that the file was changed, and where the copy is.
         log.warning("database upgraded", extra={"from": before, "to": migrating.HEAD, "copy": str(copy)})
@@ -122,9 +123,13 @@ def _require_head(revision: str | None, database: Database) -> None:
     )
 
 
+def understood(revision: str) -> bool:
+    """Can the program work on, or upgrade, a database of this revision? They are numbers of four digits."""
+    return revision.isdigit() and revision <= migrating.HEAD
+
+
 def _refuse_newer(revision: str | None) -> None:
-    """Revisions are numbers of four digits, so that their order is the order of text."""
-    if revision is not None and not (revision.isdigit() and revision <= migrating.HEAD):
+    if revision is not None and not understood(revision):
         raise UserError(
             f"数据库版本 {revision} 比本程序认识的 {migrating.HEAD} 新，是更新的程序建立的；请升级本程序后再运行"
         )

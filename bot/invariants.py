@@ -69,7 +69,7 @@ async def _twice(session: AsyncSession, settings: Settings) -> list[str]:
             .where(Delivery.alert_id == alert.id, Group.channel == "local")
         )
         for room_id, state in rows:
-            count = arrived.pop(room_id, 0)
+            count = arrived.pop(str(room_id), 0)
             wanted = {DeliveryState.SENT: (1,), DeliveryState.UNKNOWN: (0, 1), DeliveryState.SENDING: (0, 1)}
             if count not in wanted.get(state, (0,)):
                 faults.append(f"预警 {alert.number}：{room_id} 到达 {count} 次，记录为{state.label}")
@@ -84,7 +84,7 @@ async def local_arrivals(session: AsyncSession, text: str) -> Counter[str]:
         .where(LocalMessage.sender_id.startswith("bot:"), LocalMessage.text == text)
         .group_by(LocalMessage.room_id)
     )
-    return Counter({room_id: count for room_id, count in rows})
+    return Counter(dict(rows.all()))
 
 
 async def _stale(session: AsyncSession, settings: Settings) -> list[str]:

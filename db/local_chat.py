@@ -110,6 +110,18 @@ async def add_message(
     return said
 
 
+async def accounts_in(session: AsyncSession, room_ids: Collection[str]) -> dict[str, str | None]:
+    """The account of each of the rooms that exist."""
+    rooms = sa.select(LocalRoom.room_id, LocalRoom.account).where(LocalRoom.room_id.in_(room_ids))
+    return {row.room_id: row.account for row in await session.execute(rooms)}
+
+
+async def add_messages(session: AsyncSession, rows: list[dict[str, Any]]) -> list[int]:
+    """The ids of many new messages, in the order of `rows`; one statement, because broadcasts live on it."""
+    insert = sa.insert(LocalMessage).returning(LocalMessage.id, sort_by_parameter_order=True)
+    return list(await session.scalars(insert, rows)) if rows else []
+
+
 async def find_message(session: AsyncSession, message_id: int) -> LocalMessage | None:
     return await session.get(LocalMessage, message_id)
 
@@ -179,10 +191,10 @@ async def list_untaken(
     return [(message, room) for message, room in await session.execute(query)]
 
 
-async def mark_taken(session: AsyncSession, message_id: int) -> None:
+async def mark_taken(session: AsyncSession, message_ids: Collection[int]) -> None:
     await session.execute(
         sa.update(LocalMessage)
-        .where(LocalMessage.id == message_id)
+        .where(LocalMessage.id.in_(message_ids))
         .values(taken=True)
         .execution_options(synchronize_session=False)
     )

@@ -55,11 +55,14 @@ async def _run(database: Database, step: Any) -> None:
         config.attributes["connection"] = connection
         step(config)
 
-    async with database.engine.begin() as connection:
-        if database.is_sqlite:
-            # Rebuilding a table drops it for a moment, which foreign keys would forbid.
-            await connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-        await connection.run_sync(work)
+    async with database.engine.connect() as connection:
+        # Whoever comes second waits for the lock of the file, and then finds nothing left to do.
+        await connection.execution_options(sqlite_begin="IMMEDIATE")
+        async with connection.begin():
+            if database.is_sqlite:
+                # Rebuilding a table drops it for a moment, which foreign keys would forbid.
+                await connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+            await connection.run_sync(work)
 
 
 def alembic_config() -> Config:

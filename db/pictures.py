@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,5 +24,6 @@ async def find_picture(session: AsyncSession, picture_id: int) -> Picture | None
     return await session.get(Picture, picture_id)
 
 
-async def picture_exists(session: AsyncSession, picture_id: int) -> bool:
-    return await session.scalar(sa.select(Picture.id).where(Picture.id == picture_id)) is not None
+async def existing_pictures(session: AsyncSession, picture_ids: Collection[int]) -> set[int]:
+    """Those of the ids that are pictures."""
+    return set(await session.scalars(sa.select(Picture.id).where(Picture.id.in_(picture_ids))))

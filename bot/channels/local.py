@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,17 +12,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.channels.base import AccountChanged, Capabilities, Deliver
 from bot.channels.local_feed import Feed, Subscription
 from bot.channels.local_listener import Listener, bot_sender
+from bot.channels.together import Together
 from bot.clock import Clock
-from bot.errors import MessageRefused, RoomGone, XinfangError
+from bot.errors import MessageRefused, RoomGone, SendError
 from bot.messages import Outgoing
 from db import local_chat
-from db.models import LocalMessage, LocalRoom
-from db.pictures import picture_exists
+from db.pictures import existing_pictures
 from db.session import Database
 from db.states import ContentKind
 
 BOT_NAME = "心防"  # how the bot is called in every room
 MAX_TEXT = 600  # characters; what people still read of one WeChat message (domain facts)
+
+
+@dataclass(frozen=True)
+class _Send:
+    account: str
+    room_id: str
+    message: Outgoing
+    at: datetime
 
 
 class LocalChannel:
@@ -38,6 +47,7 @@ class LocalChannel:
         self.clock = clock
         self._listener = Listener(database, poll_seconds, retry_seconds)
         self._feed = Feed(database, poll_seconds)
+        self._sends = Together(self._write)
 
     async def start(self, deliver: Deliver, account_changed: AccountChanged) -> None:
         await self._listener.start(deliver, account_changed)
@@ -54,52 +64,58 @@ class LocalChannel:
         """Raises `RoomGone` when there is no such room or the account is not in it, `MessageRefused` for what can
         never be said. The inserted row is the witness of what arrived: nothing is deduplicated here."""
         _check(message)
-
-        async def insert(session: AsyncSession) -> LocalMessage:
-            return await local_chat.add_message(
-                session,
-                await _room_with(session, account, room_id),
-                sender_id=bot_sender(account),
-                sender_name=BOT_NAME,
-                kind=message.kind,
-                text=message.text,
-                payload=await _payload(session, message),
-                at=self.clock.now(),
-            )
-
-        said = await self.insert(insert)
-        return f"local-{said.id}"
-
-    async def insert(self, work: Callable[[AsyncSession], Awaitable[LocalMessage]]) -> LocalMessage:
-        """Run the insertion of one message in a shared transaction and let everybody hear it. `work` may raise one
-        of our errors before it has written anything."""
-
-        async def refusable(session: AsyncSession) -> LocalMessage | XinfangError:
-            # Raised outside of the shared transaction, which an exception would undo for all its neighbours.
-            try:
-                return await work(session)
-            except XinfangError as refusal:
-                return refusal
-
-        said = await self.database.batched(refusable)
-        if isinstance(said, XinfangError):
+        said = await self._sends.add(_Send(account, room_id, message, self.clock.now()))
+        if isinstance(said, SendError):
             raise said
-        self._listener.wake(said.room_id)
+        self.wake(room_id)
+        return f"local-{said}"
+
+    def wake(self, room_id: str) -> None:
+        """Called after something was said in the room by this process: do not wait for the next poll."""
+        self._listener.wake(room_id)
         self._feed.wake()
-        return said
 
     def rooms_changed(self) -> None:
         """Called after rooms or accounts were changed by this process: new accounts are reported at once."""
         self._listener.look_for_accounts()
 
+    async def _write(self, sends: list[_Send]) -> list[int | SendError]:
+        return await self.database.batched(lambda session: _insert(session, sends))
 
-async def _room_with(session: AsyncSession, account: str, room_id: str) -> LocalRoom:
-    room = await local_chat.find_room(session, room_id)
-    if room is None:
-        raise RoomGone(f"群不存在：{room_id}")
-    if room.account != account:
-        raise RoomGone(f"账号 {account} 不在群“{room.name}”中")
-    return room
+
+async def _insert(session: AsyncSession, sends: list[_Send]) -> list[int | SendError]:
+    """The new message's id for each send, or why it cannot be. Refusals are no exceptions here: the transaction is
+    shared with neighbours, for whom it would be undone."""
+    accounts = await local_chat.accounts_in(session, {send.room_id for send in sends})
+    wanted = {send.message.picture_id for send in sends if send.message.picture_id is not None}
+    pictures = await existing_pictures(session, wanted) if wanted else set()
+    refusals = [_refusal(send, accounts, pictures) for send in sends]
+    pairs = zip(sends, refusals, strict=True)
+    ids = iter(await local_chat.add_messages(session, [_row(send) for send, refusal in pairs if refusal is None]))
+    return [next(ids) if refusal is None else refusal for refusal in refusals]
+
+
+def _refusal(send: _Send, accounts: dict[str, str | None], pictures: set[int]) -> SendError | None:
+    if send.room_id not in accounts:
+        return RoomGone(f"群不存在：{send.room_id}")
+    if accounts[send.room_id] != send.account:
+        return RoomGone(f"账号 {send.account} 不在群 {send.room_id} 中")
+    if send.message.kind is ContentKind.PICTURE and send.message.picture_id not in pictures:
+        return MessageRefused(f"图片 {send.message.picture_id} 不存在")
+    return None
+
+
+def _row(send: _Send) -> dict[str, Any]:
+    return {
+        "room_id": send.room_id,
+        "sender_id": bot_sender(send.account),
+        "sender_name": BOT_NAME,
+        "kind": send.message.kind,
+        "text": send.message.text,
+        "payload": _payload(send.message),
+        "at": send.at,
+        "taken": False,
+    }
 
 
 def _check(message: Outgoing) -> None:
@@ -111,10 +127,8 @@ def _check(message: Outgoing) -> None:
         raise MessageRefused("链接消息没有网址")
 
 
-async def _payload(session: AsyncSession, message: Outgoing) -> dict[str, Any]:
+def _payload(message: Outgoing) -> dict[str, Any]:
     if message.kind is ContentKind.PICTURE:
-        if message.picture_id is None or not await picture_exists(session, message.picture_id):
-            raise MessageRefused(f"图片 {message.picture_id} 不存在")
         return {"picture_id": message.picture_id}
     if message.kind is ContentKind.LINK:
         return {"link_url": message.link_url, "link_title": message.link_title}

@@ -61,6 +61,7 @@ class Feed:
         self._woken = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
+        self._reading = asyncio.Lock()
         self._last_id = 0
         self._gaps: dict[int, float] = {}  # id that was jumped over → when we stop waiting for it
 
@@ -82,35 +83,34 @@ class Feed:
             yield subscription
         finally:
             self._subscribers.discard(subscription)
-            if not self._subscribers:
-                await self._stop_reading()
+            await self._finish_reading()
 
     async def close(self) -> None:
         """End every subscription."""
         for subscription in self._subscribers:
             subscription.end()
-        await self._stop_reading()
+        self._subscribers.clear()
+        await self._finish_reading()
 
-    async def _stop_reading(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.cancel()
-            await asyncio.wait([reader])
+    async def _finish_reading(self) -> None:
+        """The reader ends when nobody is left; it is never cancelled in the middle of a query."""
+        self.wake()
+        async with self._reading:
+            pass
 
     async def _read(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._poll_seconds)
-            self._woken.clear()
+        while self._subscribers:
             try:
-                messages = await self._new_messages()
+                async with self._reading:
+                    messages = await self._new_messages()
+                for subscription in self._subscribers if messages else ():
+                    subscription.put(messages)
             except Exception:
                 log.exception("the live feed could not be read; trying again")
-                await asyncio.sleep(self._poll_seconds)
-                continue
-            if messages:
-                for subscription in self._subscribers:
-                    subscription.put(messages)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._woken.wait()
+            self._woken.clear()
 
     async def _new_messages(self) -> Sequence[LocalMessage]:
         now = asyncio.get_running_loop().time()

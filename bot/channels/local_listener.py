@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 
 from bot.channels.base import AccountChanged, Deliver
+from bot.channels.together import Together
 from bot.messages import Incoming
 from db import local_chat
 from db.models import LocalMessage, LocalRoom
@@ -38,7 +39,8 @@ class Listener:
         self._stopping = asyncio.Event()
         self._slots = asyncio.Semaphore(WORKERS)
         self._rooms: dict[str, asyncio.Task[None]] = {}
-        self._stirred: set[str] = set()  # rooms in which something was said while they were worked on
+        self._stirred: set[str] = set()  # rooms in which something was said since they were last read
+        self._taken = Together(self._mark_taken)
         self._known_accounts: set[str] = set()
         self._look_at = 0.0
         self._loop: asyncio.Task[None] | None = None
@@ -67,9 +69,8 @@ class Listener:
 
     def wake(self, room_id: str) -> None:
         """Something was said in the room by this process: do not wait for the next poll."""
-        if room_id in self._rooms:
-            self._stirred.add(room_id)
-        else:
+        self._stirred.add(room_id)
+        if room_id not in self._rooms:
             self._woken.set()
 
     def look_for_accounts(self) -> None:
@@ -86,7 +87,8 @@ class Listener:
             except Exception:
                 log.exception("local messages could not be read; trying again")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._poll_seconds)
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._woken.wait()
 
     async def _report_accounts(self) -> None:
         self._look_at = asyncio.get_running_loop().time() + ACCOUNTS_SECONDS
@@ -94,11 +96,12 @@ class Listener:
             accounts = await local_chat.list_accounts(session)
         for account in accounts:
             if account not in self._known_accounts:
-                self._known_accounts.add(account)
                 await self._account_changed(account, AccountState.ONLINE, "")
+                self._known_accounts.add(account)
 
     async def _begin_rooms(self) -> None:
         while len(self._rooms) < MAX_ROOMS and not self._stopping.is_set():
+            self._stirred.intersection_update(self._rooms)  # the others are read now; what comes meanwhile counts
             async with self._database.read() as session:
                 heard = await local_chat.list_untaken(session, except_rooms=list(self._rooms), limit=PAGE)
             by_room: dict[str, list[Heard]] = {}
@@ -124,7 +127,6 @@ class Listener:
         finally:
             del self._rooms[room_id]
             if room_id in self._stirred or len(self._rooms) == MAX_ROOMS - 1:
-                self._stirred.discard(room_id)
                 self._woken.set()
 
     async def _hand_over(self, message: LocalMessage, room: LocalRoom) -> None:
@@ -142,12 +144,17 @@ class Listener:
                     return
         else:
             log.error("message %s given up after %d tries", incoming.message_id, MAX_TRIES)
-        await self._database.batched(lambda session: local_chat.mark_taken(session, message.id))
+        await self._taken.add(message.id)
+
+    async def _mark_taken(self, message_ids: list[int]) -> list[None]:
+        await self._database.batched(lambda session: local_chat.mark_taken(session, message_ids))
+        return [None] * len(message_ids)
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not beyond the stop."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
 
 def as_incoming(message: LocalMessage, room: LocalRoom) -> Incoming:

@@ -14,7 +14,7 @@ from bot.errors import NotFound, UserError
 from db import local_chat
 from db.local_chat import RoomSummary
 from db.models import LocalMessage, LocalPerson, LocalRoom
-from db.pictures import picture_exists
+from db.pictures import existing_pictures
 from db.session import Database
 from db.states import ContentKind
 
@@ -134,14 +134,14 @@ class LocalPeople:
     async def _insert(
         self, person_id: str, room_id: str, find: Callable[[AsyncSession], Awaitable[Saying]], *, mentions: bool
     ) -> int:
-        async def insert(session: AsyncSession) -> LocalMessage:
+        async def insert(session: AsyncSession) -> int:
             person = await _person(session, person_id)
             room = await _room(session, room_id, person_id)
             saying = await find(session)
             payload = dict(saying.payload)
             if mentions and (saying.mentions_bot or _mentions(saying.text, room)):
                 payload["mentions"] = True
-            return await local_chat.add_message(
+            said = await local_chat.add_message(
                 session,
                 room,
                 sender_id=person.person_id,
@@ -151,8 +151,22 @@ class LocalPeople:
                 payload=payload,
                 at=self._channel.clock.now(),
             )
+            return said.id
 
-        return (await self._channel.insert(insert)).id
+        said = await self._database.batched(lambda session: _refusable(insert, session))
+        if isinstance(said, UserError):
+            raise said
+        self._channel.wake(room_id)
+        return said
+
+
+async def _refusable(work: Callable[[AsyncSession], Awaitable[int]], session: AsyncSession) -> int | UserError:
+    """A refusal is given back instead of raised: the transaction is shared with neighbours, for whom it would be
+    undone. `work` raises before it has written anything."""
+    try:
+        return await work(session)
+    except UserError as refusal:
+        return refusal
 
 
 async def _person(session: AsyncSession, person_id: str) -> LocalPerson:
@@ -175,7 +189,8 @@ async def _check(session: AsyncSession, saying: Saying) -> None:
         raise UserError(f"消息最多 {MAX_TEXT} 个字，现在有 {len(saying.text)} 个字")
     if saying.kind is ContentKind.TEXT and not saying.text.strip():
         raise UserError("不能发送空白消息")
-    if saying.kind is ContentKind.PICTURE and not await picture_exists(session, saying.payload["picture_id"]):
+    picture_ids = [saying.payload["picture_id"]] if saying.kind is ContentKind.PICTURE else []
+    if picture_ids and not await existing_pictures(session, picture_ids):
         raise NotFound("图片不存在，请重新上传")
     if saying.kind is ContentKind.LINK:
         if not _WEB_ADDRESS.fullmatch(saying.payload["link_url"]):

@@ -10,10 +10,7 @@ import typer
 
 from handlers.cli import jsonl as lines
 
-knowledge_app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-
-@knowledge_app.command("ask")
 def ask(
     text: Annotated[str, typer.Argument(help="要问的话")] = "",
     jsonl: Annotated[bool, typer.Option("--jsonl", help='标准输入每行一个 {"text":…}，逐行答复')] = False,
@@ -26,7 +23,6 @@ def ask(
         lines.ask_once(text, explain=explain)
 
 
-@knowledge_app.command("screen")
 def screen(
     text: Annotated[str, typer.Argument(help="群里的一条消息")] = "",
     jsonl: Annotated[bool, typer.Option("--jsonl", help='标准输入每行一个 {"text":…}')] = False,
@@ -38,7 +34,6 @@ def screen(
         lines.screen_once(text)
 
 
-@knowledge_app.command("match")
 def match(
     alerts: Annotated[Path, typer.Option("--alerts", help='每行一个 {"alert_id":…,"text":…}', exists=True)],
     jsonl: Annotated[bool, typer.Option("--jsonl", help='标准输入每行一个 {"text":…}')] = False,

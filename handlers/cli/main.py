@@ -1,56 +1,48 @@
-"""The commands of `bot.py`: a table of contents. Heavy imports happen inside the commands, so `--help` is quick."""
+"""The commands of `bot.py`: a table of contents. Only the module of the command that is asked for is imported."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from importlib import import_module
 
 import typer
 
-from handlers.cli.alert import alert_app
-from handlers.cli.backup import backup, restore
-from handlers.cli.common import shown_errors
-from handlers.cli.doctor import doctor
-from handlers.cli.init import init
-from handlers.cli.knowledge import knowledge_app
-from handlers.cli.people import people_app
-from handlers.cli.stats import stats
-from handlers.cli.units import units_app
-from handlers.cli.user import user_app
-
-app = typer.Typer(
-    name="bot.py",
-    help="心防：五级反诈群预警推送、转发统计与咨询答复。设置见 docs/settings.md。",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(knowledge_app)
-app.add_typer(units_app, name="units", help="单位与群：导入、导出、缺口")
-app.add_typer(alert_app, name="alert", help="预警：编写、审核、发布、进度、暂停、取消")
-app.add_typer(people_app, name="people", help="绑定联络员和民警的聊天身份")
-app.add_typer(user_app, name="user", help="控制台用户")
-app.command("init")(init)
-app.command("stats")(stats)
-app.command("doctor")(doctor)
-app.command("backup")(backup)
-app.command("restore")(restore)
+COMMANDS = {
+    # name: (module, what it has there, help of a group of commands)
+    "run": ("handlers.cli.serve", "run", ""),
+    "demo": ("handlers.cli.demo.command", "demo", ""),
+    "init": ("handlers.cli.init", "init", ""),
+    "units": ("handlers.cli.units", "units_app", "单位与群：导入、导出、缺口"),
+    "alert": ("handlers.cli.alert", "alert_app", "预警：编写、审核、发布、进度、暂停、取消"),
+    "ask": ("handlers.cli.knowledge", "ask", ""),
+    "screen": ("handlers.cli.knowledge", "screen", ""),
+    "match": ("handlers.cli.knowledge", "match", ""),
+    "stats": ("handlers.cli.stats", "stats", ""),
+    "people": ("handlers.cli.people", "people_app", "绑定联络员和民警的聊天身份"),
+    "user": ("handlers.cli.user", "user_app", "控制台用户"),
+    "doctor": ("handlers.cli.doctor", "doctor", ""),
+    "backup": ("handlers.cli.backup", "backup", ""),
+    "restore": ("handlers.cli.backup", "restore", ""),
+}
 
 
-@app.command("run")
-def run() -> None:
-    """启动机器人和控制台（Ctrl-C 停止）。"""
-    from handlers.cli.serve import run_forever
+def build_app(wanted: str = "") -> typer.Typer:
+    """The commands, or only `wanted` when there is such a command: `ask` must not wait for the database's modules."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-    with shown_errors():
-        run_forever()
+    @app.callback()
+    def about() -> None:
+        """心防：五级反诈群预警推送、转发统计与咨询答复。设置见 docs/settings.md。"""
+
+    for name in [wanted] if wanted in COMMANDS else COMMANDS:
+        module, attribute, text = COMMANDS[name]
+        target = getattr(import_module(module), attribute)
+        if isinstance(target, typer.Typer):
+            app.add_typer(target, name=name, help=text)
+        else:
+            app.command(name)(target)
+    return app
 
 
-@app.command("demo")
-def demo(
-    leave: Annotated[bool, typer.Option("--exit", help="演示结束后退出，打印一行 JSON")] = False,
-) -> None:
-    """演示整个流程：导入嵊泗县登记表，推送红色预警，答复居民，统计转发。"""
-    from handlers.cli.demo import run_demo
-
-    with shown_errors():
-        raise typer.Exit(run_demo(leave=leave))
+def main() -> None:
+    build_app(sys.argv[1] if len(sys.argv) > 1 else "")()

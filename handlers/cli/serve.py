@@ -9,15 +9,16 @@ import sys
 from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
-from bot.database import open_ready
 
 from bot.app import Engine
 from bot.channels.local_people import sync_rooms
 from bot.clock import SystemClock
+from bot.database import open_ready
 from bot.errors import UserError
 from bot.logs import set_up_logs
 from bot.settings import Settings, load_settings
 from bot.users import ensure_first_admin
+from handlers.cli.common import shown_errors
 from handlers.compose import build_engine
 from handlers.web.app import create_web
 
@@ -78,11 +79,11 @@ async def serve(settings: Settings) -> None:
     print("已停止", file=sys.stderr, flush=True)
 
 
-def run_forever() -> None:
-    """Start everything. Raises `UserError` for a setting, a database or a port that is not as it must be."""
-    settings = load_settings()
-    set_up_logs(settings)
-    with new_runner() as runner:
+def run() -> None:
+    """启动机器人和控制台（Ctrl-C 停止）。"""
+    with shown_errors(), new_runner() as runner:
+        settings = load_settings()
+        set_up_logs(settings)
         runner.run(serve(settings))
 
 

@@ -180,7 +180,7 @@ async def _save(request: web.Request, actor: Actor, alert: Alert | None) -> web.
             if submit:
                 await alerts.submit(session, actor, saved.id, now=now)
     except Invalid as error:
-        form.faults |= error.faults
+        form.faults = error.faults | form.faults
         return await _show(request, form, alert, status=422)
     engine.events.publish("alerts")
     raise web.HTTPSeeOther(f"/alerts/{saved.id}?done={'submit' if submit else 'save'}")
@@ -251,7 +251,7 @@ def _frame(form: AlertForm, alert: Alert | None, settings: Settings) -> str:
         title="{title}",
         body="{body}",
         office=settings.office,
-        number=alert.number if alert else "00000000-00",
+        number=alert.number if alert else "{number}",
         relation=form.relation.label if form.relation else "",
         related="{related}",
     )

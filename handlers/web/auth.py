@@ -40,7 +40,7 @@ async def login(request: web.Request) -> web.StreamResponse:
     response = web.HTTPSeeOther(_safe_next(after))
     set_cookie(request, response, SESSION_COOKIE, signed_in.token, max_age=engine.settings.session_hours * 3600)
     response.del_cookie(FORM_COOKIE, path="/")
-    return response
+    raise response
 
 
 def _safe_next(after: str) -> str:
@@ -54,7 +54,7 @@ async def logout(request: web.Request, actor: Actor) -> web.StreamResponse:
         await delete_session(session, request[VISITOR].token_hash)
     response = web.HTTPSeeOther("/login")
     response.del_cookie(SESSION_COOKIE, path="/")
-    return response
+    raise response
 
 
 async def account_page(request: web.Request, actor: Actor) -> web.StreamResponse:

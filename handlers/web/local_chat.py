@@ -99,11 +99,12 @@ async def forward(request: web.Request, _actor: Actor) -> web.StreamResponse:
     person_id, message_id, targets = field(body, "person_id"), body.get("message_id"), body.get("room_ids")
     if type(message_id) is not int or not 0 < message_id < 2**63:
         raise NotFound("要转发的消息不存在")
-    if not isinstance(targets, list) or not targets:
+    wanted = targets if isinstance(targets, list) else []
+    room_ids = dict.fromkeys(clean(target) for target in wanted if isinstance(target, str))
+    if not room_ids:
         raise UserError("请选择要转发到的群")
-    if len(targets) > MAX_FORWARDS:
+    if len(room_ids) > MAX_FORWARDS:
         raise UserError(f"一次最多转发到 {MAX_FORWARDS} 个群")
-    room_ids = dict.fromkeys(clean(target) for target in targets if isinstance(target, str))
     forwards = [people_of(request).forward(person_id, message_id, room_id) for room_id in room_ids]
     results = await asyncio.gather(*forwards, return_exceptions=True)
     faults = [result for result in results if isinstance(result, BaseException)]

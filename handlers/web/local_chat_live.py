@@ -102,7 +102,8 @@ async def _push(socket: web.WebSocketResponse, viewer: Viewer, news: Subscriptio
 
 async def _end(socket: web.WebSocketResponse, stopping: asyncio.Event) -> None:
     try:
-        await asyncio.wait_for(stopping.wait(), LIFE_SECONDS)
+        async with asyncio.timeout(LIFE_SECONDS):
+            await stopping.wait()
     except TimeoutError:
         await socket.close(code=RENEW)
     else:

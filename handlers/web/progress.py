@@ -91,17 +91,17 @@ def finish_text(finish: datetime | None, *, now: datetime, zone: ZoneInfo, start
     span = max(0.0, (finish - (start or now)).total_seconds())
     local, today = finish.astimezone(zone), now.astimezone(zone).date()
     when = f"{local:%H:%M}" if local.date() == today else local_text(finish, zone)[5:]
-    return f"约 {_rough(span)}，预计 {when} 完成"
+    return f"{_rough(span)}，预计 {when} 完成"
 
 
 def _rough(seconds: float) -> str:
     """Minutes are enough for an estimate: nobody plans by its seconds."""
     if seconds < 60:
-        return "1 分钟内"
+        return "不到 1 分钟"
     minutes = round(seconds / 60)
     if minutes < 60:
-        return f"{minutes} 分钟"
+        return f"约 {minutes} 分钟"
     hours, rest = divmod(minutes, 60)
     if hours < 24:
-        return f"{hours} 小时" + (f" {rest} 分钟" if rest else "")
-    return f"{hours // 24} 天" + (f" {hours % 24} 小时" if hours % 24 else "")
+        return f"约 {hours} 小时" + (f" {rest} 分钟" if rest else "")
+    return f"约 {hours // 24} 天" + (f" {hours % 24} 小时" if hours % 24 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -62,12 +63,13 @@ async def questions_page(request: web.Request, actor: Actor) -> web.StreamRespon
         paging = Paging(page_number(request), PAGE_SIZE, await count_questions(session, kind=kind, search=search))
         found = await list_questions(session, kind=kind, search=search, limit=paging.size, offset=paging.offset)
     kept = {"kind": kind.value if kind else "", "search": search}
-    types = request.app[ENGINE].knowledge.library.types
+    knowledge = request.app[ENGINE].knowledge
+    library = await asyncio.to_thread(lambda: knowledge.library)  # read for the first time it takes half a second
     return await page(
         request,
         "questions.html",
         questions=found,
-        type_names=types,
+        types=library.types,
         kind=kind,
         search=search,
         paging=paging,

@@ -122,6 +122,8 @@ async def confirm(request: web.Request, actor: Actor) -> web.StreamResponse:
             await apply_import(session, plan, actor, engine.clock.now())
             if "local" in engine.settings.channels:
                 await sync_rooms(session)
+    except ImportRefused as error:
+        return await _show(request, message=str(error), faults=error.faults, status=status_of(error))
     except UserError as error:
         return await _show(request, message=str(error), status=status_of(error))
     engine.events.publish("accounts")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -18,6 +18,7 @@ from handlers.web.keys import NOBODY_CSRF, VISITOR, Visitor
 
 SMALL = 256 * 1024  # bytes of an ordinary form
 SAFE = ("GET", "HEAD")
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
 
@@ -58,12 +59,18 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
     async def guard(request: web.Request) -> web.StreamResponse:
         _check_origin(request)
         actor = _actor(request, route)
-        if request.method not in SAFE:
-            request = request.clone(client_max_size=route.limit)
-            await _check_csrf(request)
-        if actor is None:
-            return await route.handler(request)
-        return await route.handler(request, actor)
+        arguments = () if actor is None else (actor,)
+        if request.method in SAFE:
+            return await route.handler(request, *arguments)
+        request = request.clone(client_max_size=route.limit)
+        form = await request.post() if request.content_type in FORMS else {}
+        try:
+            _check_csrf(request, form)
+            return await route.handler(request, *arguments)
+        finally:
+            for value in form.values():  # uploads are temporary files, also those that nobody asked for
+                if isinstance(value, web.FileField):
+                    value.file.close()
 
     return guard
 
@@ -92,11 +99,9 @@ def _check_origin(request: web.Request) -> None:
         raise Forbidden("请求不是从本系统页面发出的，已拒绝；请从本系统页面重新操作")
 
 
-async def _check_csrf(request: web.Request) -> None:
-    visitor = request.get(VISITOR)
+def _check_csrf(request: web.Request, form: Mapping[str, Any]) -> None:
+    visitor: Visitor | None = request.get(VISITOR)
     expected = visitor.csrf if visitor is not None else request.get(NOBODY_CSRF, "")
-    given: Any = request.headers.get("X-CSRF-Token", "")
-    if not given and request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        given = (await request.post()).get("csrf", "")
+    given = request.headers.get("X-CSRF-Token") or form.get("csrf", "")
     if not expected or not isinstance(given, str) or not hmac.compare_digest(given.encode(), expected.encode()):
         raise Forbidden("页面已过期，请刷新后重新提交")

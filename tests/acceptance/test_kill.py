@@ -98,7 +98,8 @@ async def test_killed_at_any_instant(database: Database, database_url: str, tmp_
         with program(database_url, tmp_path) as process:
             before = await count(database, alert.id, DeliveryState.WAITING)
 
-            async def sending(before: int = before) -> bool:
+            async def sending(before: int = before, process: subprocess.Popen[bytes] = process) -> bool:
+                assert process.poll() is None, (tmp_path / "errors.txt").read_text()
                 return await count(database, alert.id, DeliveryState.WAITING) < before
 
             await until(sending, 30)

@@ -83,7 +83,7 @@ class Engine:
 async def until(condition: Callable[[], bool], what: str) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
-            while not condition():  # noqa: ASYNC110 - the condition is anybody's: there is no event to wait for
+            while not condition():
                 await asyncio.sleep(0.01)
     assert condition(), what
 

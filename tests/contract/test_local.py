@@ -117,12 +117,12 @@ async def test_a_message_that_can_never_be_taken_is_given_up_and_the_room_goes_o
 async def test_a_burst_in_one_room_stays_in_order(harness: LocalHarness) -> None:
     """More than a page of one room, with another room speaking in between."""
     engine = Engine()
-    for number in range(450):
+    for number in range(250):
         await harness.person_says("room-1", str(number))
     await harness.person_says("room-2", "我也在")
     async with listening(harness.channel(), engine):
-        await until(lambda: len(engine.heard) == 451, "not all was heard")
-    assert engine.texts("room-1") == [str(number) for number in range(450)]
+        await until(lambda: len(engine.heard) == 251, "not all was heard")
+    assert engine.texts("room-1") == [str(number) for number in range(250)]
 
 
 async def test_its_own_words_wake_it_without_a_poll(database: Database) -> None:
@@ -162,18 +162,15 @@ async def test_the_echo_of_a_picture_and_of_a_link_carry_them(harness: LocalHarn
     assert (card.link_url, card.link_title, card.text) == ("https://example.com/", "案例", "点开看")
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
+async def test_what_cannot_be_said_is_refused(harness: LocalHarness) -> None:
+    for message in (
         Outgoing(ContentKind.TEXT, " \n"),
         Outgoing(ContentKind.PICTURE, "没有图"),
         Outgoing(ContentKind.PICTURE, "没有这张图", picture_id=404),
         Outgoing(ContentKind.LINK, "没有网址", link_title="标题"),
-    ],
-)
-async def test_what_cannot_be_said_is_refused(harness: LocalHarness, message: Outgoing) -> None:
-    with pytest.raises(MessageRefused):
-        await harness.channel().send(ACCOUNT, "room-1", message)
+    ):
+        with pytest.raises(MessageRefused):
+            await harness.channel().send(ACCOUNT, "room-1", message)
     assert await harness.arrived("room-1") == []
 
 

@@ -11,13 +11,15 @@ import sys
 import time
 import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+import typer
 
 from bot.errors import UserError
 from bot.logs import set_up_logs
 from bot.settings import Settings, load_settings
+from handlers.cli.common import shown_errors
 from handlers.cli.demo.script import PASSWORD
 from handlers.cli.demo.stage import DemoFailed, Stage, set_stage
 from handlers.cli.demo.story import play
@@ -28,13 +30,18 @@ FOLDER = Path("data/demo")
 GAP = 0.1  # seconds; a real account keeps 3
 
 
-def run_demo(*, leave: bool) -> int:
-    """Play the demo; the exit code: 0, or 1 when the story or an invariant failed. `leave`: end afterwards."""
-    settings = _settings(leave=leave)
-    set_up_logs(settings)
-    logging.getLogger("bot").setLevel(logging.CRITICAL)  # the story breaks a group on purpose; the view tells
-    with new_runner() as runner:
-        return runner.run(_demo(settings, leave=leave))
+def demo(
+    leave: Annotated[
+        bool, typer.Option("--exit", help="演示结束后退出，打印一行 JSON；不变量不成立时退出码为 1")
+    ] = False,
+) -> None:
+    """演示整个流程：导入嵊泗县登记表，推送红色预警，答复居民，统计转发。"""
+    with shown_errors(), new_runner() as runner:
+        settings = _settings(leave=leave)
+        set_up_logs(settings)
+        logging.getLogger("bot").setLevel(logging.CRITICAL)  # the story breaks a group on purpose; the view tells
+        code = runner.run(_demo(settings, leave=leave))
+    raise typer.Exit(code)
 
 
 def _settings(*, leave: bool) -> Settings:

@@ -8,7 +8,7 @@ const part = (name) => form.querySelector(`[data-preview="${name}"]`);
 const checked = (name) => form.querySelector(`input[name="${name}"]:checked`);
 
 /** Fill the frame's holes; each by a function, so that "$&" in a text stays "$&". */
-function rendered(body) {
+function rendered(body, number = "00000000-00") {
   const severity = checked("severity")?.dataset.label ?? "〇色";
   const title = form.elements.title.value.trim();
   const related = form.elements.related_id?.selectedOptions[0]?.dataset.number ?? "";
@@ -16,6 +16,7 @@ function rendered(body) {
     .replace("{severity}", () => severity)
     .replace("{title}", () => title)
     .replace("{related}", () => related)
+    .replace("{number}", () => number)
     .replace("{body}", () => body);
 }
 
@@ -27,7 +28,7 @@ function showCount(name, used, room) {
 
 function showText() {
   const body = form.elements.body.value.trim();
-  part("text").textContent = rendered(body || "（正文）");
+  part("text").textContent = rendered(body || "（正文）", "（编号自动生成）");
   showCount("title", characters(form.elements.title.value.trim()), 40);
   showCount("body", characters(body), max - characters(rendered("")));
   const kind = checked("kind").value;
