@@ -88,6 +88,12 @@ class Pacer:
         self._cards += card
         self._starts.append(self._clock.monotonic())
 
+    def arrived(self) -> None:
+        """What was begun last has arrived, now at the latest: the limits count from here. A message that was long on
+        its way and one that was quick would otherwise arrive closer together than they were begun."""
+        if self._starts:
+            self._starts[-1] = self._clock.monotonic()
+
     def _budget_left(self) -> bool:
         day = self._clock.now().astimezone(self._zone).date()
         if day != self._day:

@@ -140,7 +140,7 @@ class Sender:
                 if said:
                     await self._next_part()
                 async with asyncio.timeout(self._settings.send_timeout):
-                    message_id = await self._channel.send(self.account.name, claim.room_id, part)
+                    message_id = await self._say(claim.room_id, part)
                 said += 1
         except SendError as error:
             await self._record_error(claim, error, partly=said > 0)
@@ -158,6 +158,13 @@ class Sender:
             await self._database.batched(
                 lambda session: store.record_sent(session, claim, now=now, message_id=message_id)
             )
+
+    async def _say(self, room_id: str, part: Outgoing) -> str | None:
+        try:
+            return await self._channel.send(self.account.name, room_id, part)
+        finally:
+            if self._channel.capabilities.counts_arrivals:
+                self._pacer.arrived()
 
     async def _next_part(self) -> None:
         """What is said in two messages counts as two, and keeps the gap."""

@@ -14,6 +14,9 @@ import sqlalchemy as sa
 
 from db.models import Base
 from db.session import Database
+from tests.gateway.fixtures import gateway, gateway_process
+
+__all__ = ["gateway", "gateway_process"]  # fixtures that more than one folder uses
 
 _numbers = itertools.count(1)
 

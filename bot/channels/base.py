@@ -25,6 +25,7 @@ class Capabilities:
     links: bool
     max_text: int  # characters per message
     captions: bool = True  # a picture or link carries the text; else the text is a message of its own
+    counts_arrivals: bool = False  # limits hold where messages arrive, and the way there takes a varying time
     remembers: bool = True  # what was said while nobody listened is heard later
 
 

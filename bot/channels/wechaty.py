@@ -21,7 +21,14 @@ class WechatyChannel:
 
     name = CHANNEL
     capabilities = Capabilities(
-        echoes=True, hears_all=True, pictures=True, links=True, max_text=MAX_TEXT, captions=False, remembers=False
+        echoes=True,
+        hears_all=True,
+        pictures=True,
+        links=True,
+        max_text=MAX_TEXT,
+        captions=False,
+        counts_arrivals=True,
+        remembers=False,
     )
 
     def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:

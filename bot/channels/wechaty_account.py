@@ -25,6 +25,7 @@ from bot.picture_matching import KnownPictures
 from bot.pictures import MAX_BYTES
 from bot.settings import Settings, WechatyGateway
 from db.accounts import find_account, keep_account, record_login_code
+from db.models import Picture
 from db.pictures import find_picture
 from db.rooms import find_owner
 from db.session import Database
@@ -250,8 +251,16 @@ class WechatyAccount:
             raise self._offline()
         self._sending += 1
         try:
-            puppet = await self._link.puppet()
-            return await say(puppet, self._link.sdk, room_id, message, picture)
+            return await self._say(room_id, message, picture)
+        finally:
+            self._sending -= 1
+            if self._account_changed is None and not self._sending:
+                self._link.close()  # said after the stop, or without a start
+
+    async def _say(self, room_id: str, message: Outgoing, picture: Picture | None) -> str | None:
+        puppet = await self._link.puppet()
+        try:
+            return await say(puppet, room_id, message, picture)
         except Exception as error:
             meaning = as_send_error(error, self._link.sdk, throttle_seconds=self._settings.throttle_minutes * 60)
             if isinstance(meaning, AccountOffline):
@@ -259,10 +268,6 @@ class WechatyAccount:
             if isinstance(meaning, RoomGone):
                 self._rooms.look_at(room_id)
             raise meaning from error
-        finally:
-            self._sending -= 1
-            if self._account_changed is None and not self._sending:
-                self._link.close()  # said after the stop, or without a start
 
     def _offline(self) -> AccountOffline:
         """The sender will write that the account is offline, perhaps after we have found it online again: say the

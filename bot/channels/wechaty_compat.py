@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Sdk:
         from grpclib.const import Status
         from grpclib.exceptions import GRPCError, StreamTerminatedError
         from wechaty_grpc.wechaty import PuppetStub
-        from wechaty_puppet import FileBox, PuppetOptions
+        from wechaty_puppet import PuppetOptions
         from wechaty_puppet_service import PuppetService
 
         self.channel: Any = Channel
@@ -40,7 +41,6 @@ class Sdk:
         self.grpc_error: type[Exception] = GRPCError
         self.stream_terminated: type[Exception] = StreamTerminatedError
         self.stub: Any = PuppetStub
-        self.file_box: Any = FileBox
         self.options: Any = PuppetOptions
         self.puppet_service: Any = PuppetService
 
@@ -53,8 +53,11 @@ def load_sdk(data_dir: Path) -> Sdk:
         if _sdk is None:
             contain_files(data_dir)
             before = set(logging.Logger.manager.loggerDict)
-            make_importable()
-            _sdk = Sdk()
+            with warnings.catch_warnings():
+                # telnetlib (gone in 3.13) is asked for by its ping, which we do not use; syntax it writes is old too.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                make_importable()
+                _sdk = Sdk()
             contain_logs(set(logging.Logger.manager.loggerDict) - before)
         return _sdk
 

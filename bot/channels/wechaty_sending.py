@@ -6,7 +6,6 @@ import base64
 import json
 from typing import Any
 
-from bot.channels.wechaty_compat import Sdk
 from bot.errors import MessageRefused
 from bot.messages import Outgoing
 from db.models import Picture
@@ -28,12 +27,14 @@ def check(message: Outgoing) -> None:
         raise MessageRefused("图片消息没有图片")
 
 
-async def say(puppet: Any, sdk: Sdk, room_id: str, message: Outgoing, picture: Picture | None) -> str | None:
+async def say(puppet: Any, room_id: str, message: Outgoing, picture: Picture | None) -> str | None:
     """One message of the platform; its id where the gateway gives one."""
     if picture is not None:
         name = f"picture-{picture.id}.{_ENDINGS.get(picture.media_type, 'jpg')}"
-        box = sdk.file_box.from_base64(base64.b64encode(picture.data), name)
-        return await puppet.message_send_file(room_id, box) or None
+        # The SDK's own FileBox warns with calls that Python has deprecated; this is what it would write.
+        box = {"boxType": 1, "name": name, "base64": base64.b64encode(picture.data).decode(), "metadata": {}}
+        answer = await puppet.puppet_stub.message_send_file(conversation_id=room_id, filebox=json.dumps(box))
+        return answer.id or None
     if message.kind is ContentKind.LINK:
         card = {
             "url": message.link_url,

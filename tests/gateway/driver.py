@@ -38,6 +38,7 @@ class Gateway:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self.said_at: dict[str, float] = {}  # message → ms of the gateway's clock
         self.port, self._control = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -47,17 +48,15 @@ class Gateway:
 
     def start(self) -> None:
         """Returns when it takes connections."""
-        self._process = subprocess.Popen(
-            [
-                "node",
-                str(HERE / "gateway.mjs"),
-                *("--folder", str(self._folder), "--port", str(self.port)),
-                *("--control", str(self._control), "--token", TOKEN),
-            ],
-            env={**os.environ, "WECHATY_LOG": "silent", "NODE_NO_WARNINGS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=(self._folder / "errors.txt").open("ab"),
-        )
+        command = ["node", str(HERE / "gateway.mjs"), "--folder", str(self._folder), "--token", TOKEN]
+        command += ["--port", str(self.port), "--control", str(self._control)]
+        with (self._folder / "errors.txt").open("ab") as errors:
+            self._process = subprocess.Popen(
+                command,
+                env={**os.environ, "WECHATY_LOG": "silent", "NODE_NO_WARNINGS": "1"},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n", (self._folder / "errors.txt").read_text()[-2000:]
 
@@ -119,7 +118,9 @@ class Gateway:
         picture = content.pop("picture", None)
         if picture is not None:
             content |= {"kind": "picture", "picture": base64.b64encode(picture).decode()}
-        message_id: str = await self.tell("say", **{"from": person, "to": to, "text": text, **content})
+        said = await self.tell("say", **{"from": person, "to": to, "text": text, **content})
+        self.said_at[said["id"]] = said["at"]
+        message_id: str = said["id"]
         return message_id
 
     async def arrivals(self, *, to: str = "") -> list[Arrival]:

@@ -205,8 +205,9 @@ const commands = {
   },
   say: message => {
     const id = messageId()
+    const at = now()
     emit(id, { kind: 'text', ...message })
-    return id
+    return { at, id }
   },
   scan: ({ qrcode }) => puppet.emit('scan', { qrcode, status: PUPPET.types.ScanStatus.Waiting }),
   settings: settings => {
