@@ -45,7 +45,11 @@ async def test_3_killed_three_times_in_the_middle(
     async with running_engine(office) as engine:
         alert = await office.release(engine=engine)
         for kill in range(1, KILLS + 1):
+            # Answers are slow, so that the kill finds a message under way, and its echo is held back.
+            await gateway.tell("fault", then="late", ms=60, times=-1)
             await until(lambda kill=kill: arrived(gateway, kill * ROOMS // (KILLS + 1)), 30)
+            await gateway.tell("settings", echoes=False)
+            await asyncio.sleep(0.1)
             notice, resume = await kill_and_restart(office, gateway, after=0.5 * kill)
             noticed.append(notice)
             resumed.append(resume)
