@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
+import sqlalchemy.orm
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.dml import affected, upsert
@@ -212,6 +213,40 @@ async def list_proposed(session: AsyncSession, *, limit: int = 200) -> Sequence[
     for room, name in await session.execute(query):
         seen.setdefault((room.channel, room.room_id), (room, name))
     return list(seen.values())
+
+
+@dataclass(frozen=True)
+class SharedGroup:
+    """A group whose room another account is in as well."""
+
+    group: Group
+    account: Account  # serves it now
+    other: Account
+
+
+async def list_shared(session: AsyncSession, *, limit: int = 200) -> list[SharedGroup]:
+    """Groups that can be handed over, by name."""
+    serving, other = sa.orm.aliased(Account), sa.orm.aliased(Account)
+    query = (
+        sa.select(Group, serving, other)
+        .join(serving, serving.id == Group.account_id)
+        .join(Room, sa.and_(Room.channel == Group.channel, Room.room_id == Group.room_id))
+        .join(other, other.id == Room.account_id)
+        .where(Room.left_at.is_(None), other.id != serving.id, Group.state != GroupState.RETIRED)
+        .order_by(Group.name, Group.id, other.id)
+        .limit(limit)
+    )
+    return [SharedGroup(row[0], row[1], row[2]) for row in await session.execute(query)]
+
+
+async def count_groups_by_account(session: AsyncSession) -> dict[int, dict[GroupState, int]]:
+    """Account → how many of its groups are in which state."""
+    query = sa.select(Group.account_id, Group.state, sa.func.count()).where(Group.account_id.is_not(None))
+    counts: dict[int, dict[GroupState, int]] = {}
+    for account_id, state, number in await session.execute(query.group_by(Group.account_id, Group.state)):
+        if account_id is not None:
+            counts.setdefault(account_id, {})[state] = number
+    return counts
 
 
 async def list_counts(session: AsyncSession, channel: str, room_id: str) -> Sequence[tuple[date, int]]:

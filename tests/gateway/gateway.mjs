@@ -118,7 +118,8 @@ async function arrive (to, content) {
 }
 
 function takeFault (to) {
-  const index = faults.findIndex(fault => !fault.room || fault.room === to)
+  const had = arrivals.filter(arrival => arrival.to === to).length
+  const index = faults.findIndex(fault => (!fault.room || fault.room === to) && had >= (fault.after ?? 0))
   if (index < 0) return undefined
   const fault = faults[index]
   if (fault.times > 0 && --fault.times === 0) faults.splice(index, 1)
