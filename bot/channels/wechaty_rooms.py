@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -98,7 +98,17 @@ class RoomSync:
         if whole:
             await self.sync()
         elif changed:
+            await self._forget(changed)
             await self._take_in(sorted(changed))
+
+    async def _forget(self, room_ids: Collection[str]) -> None:
+        """Gateways remember rooms; one that was read while it changed is remembered as it was."""
+        puppet = await self._puppet()
+        for room_id in room_ids:
+            try:
+                await puppet.room_payload_dirty(room_id)
+            except Exception as error:
+                log.debug("gateway forgets nothing", extra={"room": room_id, "why": str(error)[:100]})
 
     async def sync(self) -> int:
         """Look at every room once; returns how many the account is in."""
