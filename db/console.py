@@ -22,6 +22,7 @@ class UnitSize:
     unit: Unit
     groups: int
     members: int
+    is_leaf: bool  # nothing in use below it
 
 
 async def find_top_unit(session: AsyncSession, scope: str) -> Unit | None:
@@ -36,15 +37,17 @@ async def list_child_sizes(session: AsyncSession, unit_id: int) -> list[UnitSize
     below = aliased(Unit)
     # "0" follows "/": the subtree of a path is one range of the index, see `db.units.in_subtree`.
     upper = sa.func.substr(Unit.path, 1, sa.func.length(Unit.path) - 1).concat("0")
+    child = aliased(Unit)
+    has_child = sa.exists().where(child.parent_id == Unit.id, child.state == UnitState.ACTIVE)
     query = (
-        sa.select(Unit, sa.func.count(Group.id), sa.func.coalesce(sa.func.sum(Group.members), 0))
+        sa.select(Unit, sa.func.count(Group.id), sa.func.coalesce(sa.func.sum(Group.members), 0), ~has_child)
         .outerjoin(below, sa.and_(below.path >= Unit.path, below.path < upper))
         .outerjoin(Group, sa.and_(Group.unit_id == below.id, Group.state != GroupState.RETIRED))
         .where(Unit.parent_id == unit_id, Unit.state == UnitState.ACTIVE)
         .group_by(Unit.id)
         .order_by(Unit.path)
     )
-    return [UnitSize(unit, groups, int(members)) for unit, groups, members in await session.execute(query)]
+    return [UnitSize(row[0], row[1], int(row[2]), bool(row[3])) for row in await session.execute(query)]
 
 
 async def count_subtree(session: AsyncSession, scope: str) -> tuple[int, int]:

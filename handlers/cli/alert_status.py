@@ -32,14 +32,15 @@ def status_command(
     watch: Annotated[bool, typer.Option("--watch", help="持续显示，直到推送结束（Ctrl-C 退出）")] = False,
     as_json: Json = False,
 ) -> None:
-    """推送进度：各状态的投递数、触达的群和人。与 --json 同用时，--watch 等到结束才输出。"""
+    """推送进度：各状态的投递数、触达的群和人。与 --json 同用，或输出不是终端时，--watch 等到结束才输出。"""
 
     async def work(settings: Settings) -> None:
         async with open_database(settings) as database:
             snapshot = await _look(database, settings, number)
+            drawn = watch and not as_json and out.is_terminal
             if watch:
-                snapshot = await _watch(database, settings, number, snapshot, quiet=as_json)
-            elif not as_json:
+                snapshot = await _watch(database, settings, number, snapshot, quiet=not drawn)
+            if not as_json and not drawn:
                 out.print(snapshot_view(snapshot), soft_wrap=True)
         if as_json:
             print_json(snapshot_json(snapshot, settings.zone))

@@ -13,6 +13,7 @@ import typer
 from rich.table import Table as View
 from rich.text import Text
 
+from bot.channels.local_people import sync_rooms
 from bot.errors import UserError
 from bot.registry import apply_import, plan_import
 from bot.registry_export import export_groups_csv, export_registry, export_units_csv, registry_template
@@ -123,6 +124,7 @@ async def _apply(database: Database, plan: ImportPlan, as_json: bool) -> None:
         task = bar.add_task("正在导入", total=1)
         async with database.write() as session:
             await apply_import(session, plan, command_actor(), datetime.now(UTC))
+            await sync_rooms(session)  # a program that runs meanwhile hears the new rooms
         bar.update(task, completed=1)
 
 

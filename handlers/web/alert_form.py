@@ -239,6 +239,7 @@ async def _show(
         frame=_frame(form, alert, engine.settings),
         max_text=MAX_TEXT,
         expiry_hours=engine.settings.expiry_hours,
+        quiet_exempt=engine.settings.quiet_exempt,
         second_person=engine.settings.second_person,
         **context,
     )

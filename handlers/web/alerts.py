@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import alerts
 from bot.delivery import decide_unknown
-from bot.errors import Invalid, UserError
+from bot.errors import Invalid, NotFound, UserError
 from bot.identity import Actor
 from bot.scheduler import is_overdue
 from db.alerts import count_alerts, list_alerts
@@ -19,7 +19,7 @@ from db.audience import Audience
 from db.console import find_top_unit
 from db.deliveries import list_deliveries
 from db.figures import list_child_figures, list_forwards
-from db.models import Alert
+from db.models import Alert, Delivery
 from db.pictures import find_picture
 from db.states import AlertState, DeliveryState
 from db.users import list_user_names
@@ -216,14 +216,16 @@ async def cancel(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 async def decide(request: web.Request, actor: Actor) -> web.StreamResponse:
     """Send a delivery in doubt again, or leave it."""
-    delivery_id, decision, now = (
-        path_id(request, "delivery"),
-        text_of(await request.post(), "decision"),
-        _now(request),
-    )
-    return await _take(
-        request, actor, "decide", lambda session: decide_unknown(session, actor, delivery_id, decision, now=now)
-    )
+    alert_id, delivery_id = path_id(request), path_id(request, "delivery")
+    decision, now = text_of(await request.post(), "decision"), _now(request)
+
+    async def step(session: AsyncSession) -> None:
+        delivery = await session.get(Delivery, delivery_id)
+        if delivery is None or delivery.alert_id != alert_id:
+            raise NotFound("这条预警没有这条投递")
+        await decide_unknown(session, actor, delivery_id, decision, now=now)
+
+    return await _take(request, actor, "decide", step)
 
 
 async def _take(request: web.Request, actor: Actor, name: str, step: Step) -> web.StreamResponse:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from handlers.web.keys import ENGINE, STOPPING
+from handlers.web.live import SHARED, Shared
 from handlers.web.middlewares import add_headers, errors, sessions
 from handlers.web.registry import UPLOADS
 from handlers.web.rights import guarded
@@ -25,6 +26,7 @@ def create_web(engine: Engine) -> web.Application:
     app = web.Application(middlewares=[errors, sessions], client_max_size=BIGGEST_BODY)
     app[ENGINE] = engine
     app[STOPPING] = asyncio.Event()
+    app[SHARED] = Shared()
     app[UPLOADS] = {}
     setup_templates(app, engine.settings)
     for route in ROUTES:

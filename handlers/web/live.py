@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.alerts import get_alert
 from bot.events import wait_for
@@ -20,40 +22,68 @@ from handlers.web.forms import path_id
 from handlers.web.keys import ENGINE, STOPPING
 from handlers.web.progress import get_progress, progress_json
 
+log = logging.getLogger(__name__)
+
 LIFE_SECONDS = 600.0  # then the page asks again, and with it whether the visitor may still look
 POLL_SECONDS = 1.0  # another process may be the one that sends
 GAP_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0  # proxies close what is silent
 
-Look = Callable[[], Awaitable[list[dict[str, Any]]]]
+Figures = list[dict[str, Any]]
+Look = Callable[[], Awaitable[Figures]]
+
+
+class Shared:
+    """What many pages look at is read once for all of them, at most every `GAP_SECONDS`."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, asyncio.Future[Figures]]] = {}
+
+    async def look(self, name: str, read: Look) -> Figures:
+        now = asyncio.get_running_loop().time()
+        self._known = {key: one for key, one in self._known.items() if now - one[0] < GAP_SECONDS}
+        if name not in self._known:
+            self._known[name] = (now, asyncio.ensure_future(read()))
+        return await asyncio.shield(self._known[name][1])  # one page that goes away must not take it from the others
+
+
+SHARED: web.AppKey[Shared] = web.AppKey("shared", Shared)
 
 
 async def alert_events(request: web.Request, actor: Actor) -> web.StreamResponse:
     """One alert."""
     alert_id = path_id(request)
 
-    async def look() -> list[dict[str, Any]]:
+    async def read() -> Figures:
         async with request.app[ENGINE].database.read() as session:
             return await _figures(request, session, [await get_alert(session, alert_id)])
 
-    return await _stream(request, look)
+    return await _stream(request, lambda: request.app[SHARED].look(f"alert {alert_id}", read))
 
 
 async def running_events(request: web.Request, actor: Actor) -> web.StreamResponse:
     """Every alert that is going out, and those which just came to their end."""
-    known: set[int] = set()
+    seen: set[int] = set()  # by this page, which has to hear how each of them ended
 
-    async def look() -> list[dict[str, Any]]:
+    async def read() -> Figures:
         async with request.app[ENGINE].database.read() as session:
             running = await list_alerts(session, states=[AlertState.RUNNING, AlertState.PAUSED], limit=20)
-            ended = [await get_alert(session, gone) for gone in known - {alert.id for alert in running}]
-            known.update(alert.id for alert in running)
-            return await _figures(request, session, [*running, *ended])
+            return await _figures(request, session, running)
+
+    async def look() -> Figures:
+        figures = await request.app[SHARED].look("running", read)
+        ended = seen - {alert["id"] for alert in figures}
+        seen.update(alert["id"] for alert in figures)
+        if not ended:
+            return figures
+        async with request.app[ENGINE].database.read() as session:
+            gone = [await get_alert(session, alert_id) for alert_id in sorted(ended)]
+            return figures + await _figures(request, session, gone)
 
     return await _stream(request, look)
 
 
-async def _figures(request: web.Request, session: Any, alerts: list[Alert]) -> list[dict[str, Any]]:
+async def _figures(request: web.Request, session: AsyncSession, alerts: Sequence[Alert]) -> Figures:
     engine = request.app[ENGINE]
     now = engine.clock.now()
     top = await find_top_unit(session, "")
@@ -86,8 +116,10 @@ async def _stream(request: web.Request, look: Look) -> web.StreamResponse:
                     told, told_at = news, loop.time()
     except ConnectionResetError:
         pass  # the page was closed
+    except Exception:
+        log.exception("live figures failed; the page asks again by itself")  # too late for an error page
     return response
 
 
-async def _tell(response: web.StreamResponse, alerts: list[dict[str, Any]]) -> None:
+async def _tell(response: web.StreamResponse, alerts: Figures) -> None:
     await response.write(f"retry: 1000\ndata: {json.dumps({'alerts': alerts}, ensure_ascii=False)}\n\n".encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -54,7 +55,7 @@ async def _show(request: web.Request, actor: Actor, unit_id: int) -> web.StreamR
     search = text_of(request.query, "q")[:60]
     async with request.app[ENGINE].database.read() as session:
         unit = await _visible(session, actor, unit_id)
-        alerts = await latest_released(session, CHOICES)
+        alerts = await _alerts(session, actor)
         alert = _chosen(request, alerts)
         paging = Paging(page_number(request), MISSING, await _count_missing(session, alert, unit))
         context = {
@@ -81,7 +82,7 @@ async def unit_children(request: web.Request, actor: Actor) -> web.StreamRespons
     """The next level of the tree, for a script that unfolds it in place."""
     async with request.app[ENGINE].database.read() as session:
         unit = await _visible(session, actor, path_id(request))
-        alert = _chosen(request, await latest_released(session, CHOICES))
+        alert = _chosen(request, await _alerts(session, actor))
         context = await _children(session, unit, alert)
     return fragment(request, "_unit_rows.html", alert=alert, **context)
 
@@ -97,7 +98,13 @@ async def _count_missing(session: AsyncSession, alert: Alert | None, unit: Unit)
     return 0 if alert is None else await count_missing_groups(session, alert.id, unit.path)
 
 
-def _chosen(request: web.Request, alerts: Any) -> Alert | None:
+async def _alerts(session: AsyncSession, actor: Actor) -> Sequence[Alert]:
+    """What one may look at: a liaison chooses among the alerts that concern the own unit."""
+    top = await find_top_unit(session, actor.scope) if actor.scope else None
+    return await latest_released(session, CHOICES, unit_id=top.id if top else None)
+
+
+def _chosen(request: web.Request, alerts: Sequence[Alert]) -> Alert | None:
     """The alert that the address names, else the newest."""
     wanted = int_of(request.query, "alert")
     return next((alert for alert in alerts if alert.id == wanted), next(iter(alerts), None))
@@ -145,6 +152,6 @@ async def _search(session: AsyncSession, actor: Actor, text: str) -> dict[str, A
     }
 
 
-async def _homes(session: AsyncSession, groups: Any) -> dict[int, Unit]:
-    ids = {group.unit_id for group in groups if isinstance(group, Group)}
+async def _homes(session: AsyncSession, groups: Sequence[Group]) -> dict[int, Unit]:
+    ids = {group.unit_id for group in groups}
     return {unit.id: unit for unit in await list_units_by_id(session, ids)}

@@ -27,8 +27,6 @@ from bot.delivery import decide_unknown
 from bot.invariants import check_invariants, local_arrivals
 from db.alerts import count_deliveries
 from db.deliveries import list_deliveries
-from db.migrating import upgrade
-from db.models import Base
 from db.session import Database
 from db.states import AlertState, DeliveryState, UnitKind
 from tests.factories import make_account, make_group, make_unit
@@ -37,8 +35,8 @@ from tests.world import World, build_world, content, quick_settings, release, un
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 26  # on each of two databases: 52
 ACCOUNTS = 3
-GROUPS = 1800
-GAP = 0.02
+GROUPS = 1000
+GAP = 0.05
 ENVIRONMENT = {
     "XINFANG_GAP_SECONDS": str(GAP),
     "XINFANG_PER_MINUTE": "100000",
@@ -54,13 +52,20 @@ CLOCK = SystemClock()
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 
+def environment(url: str, folder: Path) -> dict[str, str]:
+    return {**os.environ, **ENVIRONMENT, "XINFANG_DATABASE_URL": url, "XINFANG_DATA_DIR": str(folder)}
+
+
 @contextmanager
 def program(url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`python bot.py run` as an office runs it."""
-    environment = {**os.environ, **ENVIRONMENT, "XINFANG_DATABASE_URL": url, "XINFANG_DATA_DIR": str(folder)}
     with (folder / "errors.txt").open("ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, "bot.py", "run"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=errors
+            [sys.executable, "bot.py", "run"],
+            cwd=ROOT,
+            env=environment(url, folder),
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
         )
         try:
             yield process
@@ -69,10 +74,55 @@ def program(url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
+class Nursery:
+    """The same program, born quickly: `start` gives the process id of a new life."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._errors = folder / "errors.txt"
+        with self._errors.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.acceptance.nursery"],
+                cwd=ROOT,
+                env=environment(url, folder),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    @contextmanager
+    def life(self) -> Iterator[int]:
+        """A running program, killed with -9 at the end of the block."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("start\n")
+        self._process.stdin.flush()
+        pid = int(self._process.stdout.readline())
+        try:
+            yield pid
+        finally:
+            os.kill(pid, signal.SIGKILL)
+
+    def check(self, pid: int) -> None:
+        """Fails with what the program said when it is not alive."""
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            pytest.fail(self._errors.read_text())
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture
+def nursery(database_url: str, tmp_path: Path) -> Iterator[Nursery]:
+    opened = Nursery(database_url, tmp_path)
+    yield opened
+    opened.close()
+
+
 async def build(database: Database) -> World:
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.drop_all)
-    await upgrade(database)
     async with database.write() as session:
         world = await build_world(session, villages=0)
         accounts = [*world.accounts, *[await make_account(session) for _ in range(ACCOUNTS - 1)]]
@@ -89,35 +139,24 @@ async def count(database: Database, alert_id: int, *states: DeliveryState) -> in
     return sum(getattr(counts, state.value) for state in states)
 
 
-async def test_killed_at_any_instant(database: Database, database_url: str, tmp_path: Path) -> None:
+async def test_killed_at_any_instant(database: Database, nursery: Nursery) -> None:
     world = await build(database)
     alert = await release(database, world, SETTINGS, CLOCK.now(), content())
     chance = random.Random()
     kills = 0
     while kills < KILLS and await count(database, alert.id, DeliveryState.WAITING):
-        with program(database_url, tmp_path) as process:
-            before = await count(database, alert.id, DeliveryState.WAITING)
-
-            async def sending(before: int = before, process: subprocess.Popen[bytes] = process) -> bool:
-                assert process.poll() is None, (tmp_path / "errors.txt").read_text()
-                return await count(database, alert.id, DeliveryState.WAITING) < before
-
-            await until(sending, 30)
-            await asyncio.sleep(chance.uniform(0, 0.5))
-            process.send_signal(signal.SIGKILL)
-            kills += 1
+        await _one_life(database, nursery, alert.id, chance.uniform(0, 0.6))
+        kills += 1
     assert kills == KILLS, "the broadcast ended before it was killed often enough: give it more groups"
-
-    with program(database_url, tmp_path):
-        await until(lambda: _ended(database, alert.id), 60)
+    with nursery.life():
+        await until(lambda: _ended(database, alert.id), 150)
         await _echoes_heard(database)
     unknown = await count(database, alert.id, DeliveryState.UNKNOWN)
     assert unknown <= ACCOUNTS * KILLS
     await _holds(database)
     await _decide(database, world, alert.id)
-
-    with program(database_url, tmp_path):
-        await until(lambda: _ended(database, alert.id), 60)
+    with nursery.life():
+        await until(lambda: _ended(database, alert.id), 150)
         await _echoes_heard(database)
     await _holds(database)
     async with database.read() as session:
@@ -125,6 +164,19 @@ async def test_killed_at_any_instant(database: Database, database_url: str, tmp_
     assert len(arrived) == GROUPS + 2  # the county's and the town's own group as well
     assert set(arrived.values()) == {1}
     print(f"{database.url.get_backend_name()}: {kills} kills, {unknown} in doubt after echoes, 0 lost, 0 twice")
+
+
+async def _one_life(database: Database, nursery: Nursery, alert_id: int, seconds: float) -> None:
+    """Start, wait until it sends, let it go on for a random while, kill."""
+    before = await count(database, alert_id, DeliveryState.WAITING)
+    with nursery.life() as pid:
+
+        async def sending() -> bool:
+            nursery.check(pid)
+            return await count(database, alert_id, DeliveryState.WAITING) < before
+
+        await until(sending, 60)
+        await asyncio.sleep(seconds)
 
 
 async def _ended(database: Database, alert_id: int) -> bool:

@@ -154,6 +154,7 @@ class Desk:
         self.page.fill("[name=username]", username)
         self.page.fill("[name=password]", password)
         self.page.click("main button")
+        self.page.wait_for_url(lambda url: "/login" not in url)
         return self
 
     def open(self, path: str) -> Desk:

@@ -201,7 +201,10 @@ const commands = {
     await logIn()
   },
   rooms: ({ rooms }) => {
-    for (const room of rooms) world.rooms[room.id] = room
+    for (const room of rooms) {
+      world.rooms[room.id] = room
+      dirty(room.id)
+    }
     keep()
   },
   say: message => {

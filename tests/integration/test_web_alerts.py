@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -14,16 +13,12 @@ import sqlalchemy as sa
 from aiohttp import FormData
 from PIL import Image
 
-from db import rollup
-from db.deliveries import reach_by_push
-from db.models import Alert, Delivery, Picture
+from db.models import Alert, Picture
 from db.session import Database
-from db.states import AlertState, ContentKind, DeliveryState, Relation, Role, Severity
+from db.states import AlertState, ContentKind, Relation, Role, Severity
+from tests.broadcasts import BODY, TITLE, form, running, submitted
 from tests.console import Browser, Console, County, make_county, open_console
 from tests.factories import NOW, make_alert, make_user
-
-TITLE = "谨防冒充客服退款"
-BODY = "近期有人冒充客服，以退款为名索要验证码。"
 
 
 @pytest.fixture
@@ -45,24 +40,6 @@ async def writer(console: Console) -> Browser:
 @pytest.fixture
 async def reviewer(console: Console) -> Browser:
     return await console.signed_in(Role.REVIEWER, name="赵明")
-
-
-def form(**changed: Any) -> dict[str, Any]:
-    fields = {"title": TITLE, "body": BODY, "severity": "red", "kind": "text", "scope": "all", "when": "now"}
-    return fields | {"action": "submit"} | changed
-
-
-async def submitted(console: Console, writer: Browser, **changed: Any) -> Alert:
-    answer = await writer.post("/alerts", **form(**changed))
-    assert answer.status == 303, answer.text
-    return await console.row(Alert, int(re.findall(r"\d+", answer.location)[0]))
-
-
-async def running(console: Console, writer: Browser, reviewer: Browser, **changed: Any) -> Alert:
-    alert = await submitted(console, writer, **changed)
-    answer = await reviewer.post(f"/alerts/{alert.id}/release", version=alert.version)
-    assert answer.location == f"/alerts/{alert.id}?done=release", answer.text
-    return await console.row(Alert, alert.id)
 
 
 # ── writing ──
@@ -310,145 +287,6 @@ async def test_nonsense_in_the_query_is_no_error(console: Console, county: Count
     )
     assert answer.status == 200
     assert answer.json["groups"] == 4
-
-
-# ── going out ──
-
-
-async def test_pause_resume_and_cancel_by_number(
-    console: Console, county: County, writer: Browser, reviewer: Browser
-) -> None:
-    alert = await running(console, writer, reviewer)
-    assert (await writer.post(f"/alerts/{alert.id}/pause")).location.endswith("done=pause")
-    assert await console.state_of(alert) is AlertState.PAUSED
-    again = await writer.post(f"/alerts/{alert.id}/pause")
-    assert again.status == 409
-    assert again.shows("已暂停，不能暂停")
-    await writer.post(f"/alerts/{alert.id}/resume")
-    wrong = await writer.post(f"/alerts/{alert.id}/cancel", number="20261121-99", reason="写错了")
-    assert wrong.status == 422
-    assert wrong.shows(f"请输入编号 {alert.number} 以确认取消")
-    assert await console.state_of(alert) is AlertState.RUNNING
-    await writer.post(f"/alerts/{alert.id}/cancel", number=alert.number, reason="写错了")
-    page = await writer.get(f"/alerts/{alert.id}")
-    assert page.shows("取消原因：写错了", "已取消 3")
-
-
-async def test_a_draft_is_cancelled_without_ceremony(console: Console, county: County, writer: Browser) -> None:
-    await writer.post("/alerts", **form(action="save"))
-    alert = await console.alert_named(TITLE)
-    assert (await writer.post(f"/alerts/{alert.id}/cancel")).status == 303
-    assert await console.state_of(alert) is AlertState.CANCELLED
-
-
-async def test_each_group_is_listed_with_its_outcome(
-    console: Console, county: County, writer: Browser, reviewer: Browser
-) -> None:
-    alert = await running(console, writer, reviewer)
-    await mark(console, alert, county.groups[0].id, state=DeliveryState.FAILED, reason="群已解散")
-    await mark(console, alert, county.groups[1].id, state=DeliveryState.SENT, sent_at=NOW)
-    page = await writer.get(f"/alerts/{alert.id}")
-    assert page.shows("县反诈群", "群已解散", "菜园群", "洋山群")
-    failed = await writer.get(f"/alerts/{alert.id}", delivery="failed")
-    assert failed.shows("县反诈群")
-    assert "洋山群" not in failed.text.split('id="deliveries"')[1]
-
-
-@pytest.mark.parametrize(("decision", "state"), [("resend", DeliveryState.WAITING), ("leave", DeliveryState.SKIPPED)])
-async def test_a_person_decides_about_a_delivery_in_doubt(
-    console: Console, county: County, writer: Browser, reviewer: Browser, decision: str, state: DeliveryState
-) -> None:
-    alert = await running(console, writer, reviewer)
-    delivery_id = await mark(console, alert, county.groups[0].id, state=DeliveryState.UNKNOWN, reason="等待回显")
-    assert (await writer.get(f"/alerts/{alert.id}")).shows("重发", "不重发")
-    path = f"/alerts/{alert.id}/deliveries/{delivery_id}"
-    assert (await writer.post(path, decision="maybe")).status == 422
-    assert (await writer.post(path, decision=decision)).status == 303
-    assert (await console.row(Delivery, delivery_id)).state is state
-    assert (await writer.post(path, decision=decision)).status == 409
-
-
-async def mark(console: Console, alert: Alert, group_id: int, **values: Any) -> int:
-    """Let a delivery be as if it had been sent."""
-    async with console.database.write() as session:
-        query = sa.select(Delivery).where(Delivery.alert_id == alert.id, Delivery.group_id == group_id)
-        delivery = (await session.scalars(query)).one()
-        for name, value in values.items():
-            setattr(delivery, name, value)
-        if delivery.state is DeliveryState.SENT:
-            await reach_by_push(session, alert.id, group_id, console.clock.now())
-        return delivery.id
-
-
-async def fold(console: Console) -> None:
-    async with console.database.write() as session:
-        while await rollup.fold_step(session):
-            pass
-
-
-# ── live ──
-
-
-async def event(response: Any) -> Any:
-    """The figures of the next event."""
-    block = await response.content.readuntil(b"\n\n")
-    data = next(line for line in block.decode().splitlines() if line.startswith("data: "))
-    return json.loads(data[6:])["alerts"]
-
-
-async def test_the_stream_tells_every_change_with_coverage(
-    console: Console, county: County, writer: Browser, reviewer: Browser
-) -> None:
-    alert = await running(console, writer, reviewer)
-    await fold(console)
-    response = await writer.request("GET", f"/alerts/{alert.id}/events", accept="text/event-stream")
-    assert response.content_type == "text/event-stream"
-    (first,) = await event(response)
-    assert (first["state"], first["done"], first["audience"]) == ("running", 0, 3)
-    assert first["reach"]["groups"] == "0 / 4"
-    console.clock.advance(30)
-    await mark(console, alert, county.groups[1].id, state=DeliveryState.SENT, sent_at=console.clock.now())
-    await fold(console)
-    console.engine.events.publish("deliveries")
-    (second,) = await event(response)
-    assert (second["done"], second["counts"]["sent"], second["counts"]["waiting"]) == (1, 1, 2)
-    assert (second["reach"]["percent"], second["reach"]["members"]) == ("25.0%", "200 / 730")
-    await writer.post(f"/alerts/{alert.id}/pause")
-    (third,) = await event(response)
-    assert third["state"] == "paused"
-    response.close()
-
-
-async def test_the_dashboard_stream_tells_how_a_broadcast_ended(
-    console: Console, county: County, writer: Browser, reviewer: Browser
-) -> None:
-    alert = await running(console, writer, reviewer)
-    assert (await writer.get("/")).shows("正在推送", TITLE)
-    response = await writer.request("GET", "/live", accept="text/event-stream")
-    assert [row["id"] for row in await event(response)] == [alert.id]
-    await writer.post(f"/alerts/{alert.id}/cancel", number=alert.number)
-    assert [row["state"] for row in await event(response)] == ["cancelled"]
-    response.close()
-
-
-async def test_a_stream_of_nothing_is_an_ordinary_error(console: Console, writer: Browser) -> None:
-    assert (await writer.get("/alerts/77/events", accept="text/event-stream")).status == 404
-
-
-async def test_open_streams_do_not_keep_the_program_from_stopping(sqlite_database: Database) -> None:
-    async with open_console(sqlite_database) as console:
-        county = await make_county(console.database)
-        browser = await console.signed_in(Role.PUBLISHER)
-        async with console.database.write() as session:
-            alert = await make_alert(
-                session, state=AlertState.RUNNING, released_at=NOW, audience={"units": [county.east.id]}
-            )
-        response = await browser.request("GET", f"/alerts/{alert.id}/events", accept="text/event-stream")
-        await event(response)
-        await console.client.app.shutdown()  # type: ignore[union-attr]
-        rest = await response.content.read()
-        assert rest is not None
-        assert response.content.at_eof()
 
 
 # ── the list ──

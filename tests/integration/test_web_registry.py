@@ -211,6 +211,8 @@ async def test_the_tree_shows_reach_and_who_is_missing(console: Console, county:
 async def test_without_an_alert_the_tree_shows_sizes(console: Console, county: County, browser: Browser) -> None:
     page = await browser.get("/units")
     assert page.shows("菜园镇", "2 群 · 280 人", "洋山镇", "1 群 · 150 人")
+    assert f"/units/{county.east.id}/children" in page.text
+    assert f"/units/{county.west.id}/children" not in page.text  # nothing below: nothing to unfold
 
 
 async def test_units_and_groups_are_found_by_name(console: Console, county: County, browser: Browser) -> None:

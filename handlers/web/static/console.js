@@ -17,6 +17,11 @@ document.addEventListener("submit", (event) => {
     return;
   }
   event.target.dataset.sent = "yes";
+  const button = event.submitter;
+  if (button?.dataset.busy) setTimeout(() => { // after the browser has read the form
+    button.textContent = button.dataset.busy;
+    button.disabled = true;
+  });
 });
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
