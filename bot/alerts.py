@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.audit import audit
 from bot.errors import Forbidden, Invalid, NotFound, WrongState
 from bot.identity import SYSTEM, Actor
 from bot.permissions import Permission, require
@@ -20,7 +21,6 @@ from bot.settings import Settings
 from content.messages import MAX_TEXT, render_alert, room_for_body
 from db import alerts as store
 from db.audience import Audience, freeze
-from db.audit import record_audit
 from db.models import Alert
 from db.states import AlertState, ContentKind, Relation, Severity
 
@@ -276,15 +276,7 @@ _STEP_LABELS = {
 async def _record(
     session: AsyncSession, actor: Actor, now: datetime, action: str, alert: Alert, **detail: Any
 ) -> None:
-    await record_audit(
-        session,
-        at=now,
-        actor=actor.name,
-        origin=actor.origin,
-        action=action,
-        subject=f"预警 {alert.number}",
-        detail=detail,
-    )
+    await audit(session, actor, now, action, f"预警 {alert.number}", detail)
 
 
 def _columns(content: AlertContent) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.alerts import reopen
+from bot.audit import audit
 from bot.channels.base import Channel
 from bot.clock import Clock
 from bot.errors import Invalid, NotFound, WrongState
@@ -26,7 +27,6 @@ from bot.settings import Settings
 from db import deliveries as store
 from db import leases
 from db.accounts import end_blocks, get_account, set_offline
-from db.audit import record_audit
 from db.models import Account
 from db.models import Delivery as DeliveryRow
 from db.session import Database
@@ -191,12 +191,11 @@ async def decide_unknown(
         await reopen(session, actor, row.alert_id, now=now)
     if not await store.decide(session, delivery_id, state=state, reason=reason):
         raise WrongState("这条投递已经不是“待确认”，无需处理")
-    await record_audit(
+    await audit(
         session,
-        at=now,
-        actor=actor.name,
-        origin=actor.origin,
-        action=f"delivery.{decision}",
-        subject=f"投递 {delivery_id}",
-        detail={"alert": row.alert_id, "group": row.group_id},
+        actor,
+        now,
+        f"delivery.{decision}",
+        f"投递 {delivery_id}",
+        {"alert": row.alert_id, "group": row.group_id},
     )

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.audit import audit
 from bot.errors import NotFound, WrongState
 from bot.identity import Actor
 from bot.permissions import Permission, require
-from db.audit import record_audit
 from db.models import Lead
 from db.questions import close_lead as mark_closed
 
@@ -21,6 +21,4 @@ async def close_lead(session: AsyncSession, actor: Actor, lead_id: int, *, now: 
         if await session.get(Lead, lead_id) is None:
             raise NotFound("没有这条线索")
         raise WrongState("这条线索已经由同事处理")
-    await record_audit(
-        session, at=now, actor=actor.name, origin=actor.origin, action="lead.close", subject=f"线索 {lead_id}"
-    )
+    await audit(session, actor, now, "lead.close", f"线索 {lead_id}")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.audit import audit
 from bot.errors import Forbidden, Invalid, NotFound, UserError
 from bot.identity import Actor
 from bot.permissions import Permission, require
@@ -52,14 +53,13 @@ async def create_bind_code(
     expires_at = now + timedelta(hours=valid_hours)
     session.add(BindCode(code_hash=_hash(code), name=name, role=role, unit_id=unit_id, expires_at=expires_at))
     await session.flush()
-    await record_audit(
+    await audit(
         session,
-        at=now,
-        actor=actor.name,
-        origin=actor.origin,
-        action="people.code",
-        subject=name,
-        detail={"role": role.value, "unit": unit.code, "expires_at": expires_at.isoformat()},
+        actor,
+        now,
+        "people.code",
+        name,
+        {"role": role.value, "unit": unit.code, "expires_at": expires_at.isoformat()},
     )
     return code
 

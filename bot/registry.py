@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.audit import audit
 from bot.errors import WrongState
 from bot.identity import Actor
 from bot.permissions import Permission, require
@@ -19,7 +20,6 @@ from bot.registry_rows import read_rows
 from bot.sheets import Table
 from db import registry
 from db.accounts import list_accounts
-from db.audit import record_audit
 from db.registry import StoredRegistry, load_registry
 from db.rollup import forget_rollup
 
@@ -59,14 +59,13 @@ async def apply_import(session: AsyncSession, plan: ImportPlan, actor: Actor, no
     unit_ids = await _write_units(session, plan, {unit.code: unit.id for unit in stored.units})
     await _write_groups(session, plan, unit_ids, stored, now)
     result = ImportResult(**plan.counts())
-    await record_audit(
+    await audit(
         session,
-        at=now,
-        actor=actor.name,
-        origin=actor.origin,
-        action="registry.import",
-        subject="登记表",
-        detail=plan.counts() | {"codes": {"units": plan.units.examples(), "groups": plan.groups.examples()}},
+        actor,
+        now,
+        "registry.import",
+        "登记表",
+        plan.counts() | {"codes": {"units": plan.units.examples(), "groups": plan.groups.examples()}},
     )
     return result
 

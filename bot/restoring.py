@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import alerts
+from bot.audit import audit
 from bot.backup import default_path, discard, is_same_file, make_backup, put_in_place
 from bot.database import create_or_upgrade, open_any, read_revision, sqlite_path, understood
 from bot.errors import UserError
@@ -27,7 +28,6 @@ from bot.identity import Actor
 from bot.settings import Settings
 from db import migrating
 from db.alerts import list_alerts
-from db.audit import record_audit
 from db.copying import DamagedCopy, check_file, copy_file, copy_rows, empty_tables, read_copy, settle_file
 from db.health import list_live_leases, list_scheduled
 from db.restoring import end_the_moment
@@ -168,14 +168,13 @@ async def _bring_to_the_present(
             await migrating.upgrade(database)
         async with database.write() as session:
             restored = await settle_restored(session, actor, now=now)
-            await record_audit(
+            await audit(
                 session,
-                at=now,
-                actor=actor.name,
-                origin=actor.origin,
-                action="backup.restore",
-                subject=facts.path.name,
-                detail={"revision": facts.revision, "paused": restored[0], "cancelled": restored[1]},
+                actor,
+                now,
+                "backup.restore",
+                facts.path.name,
+                {"revision": facts.revision, "paused": restored[0], "cancelled": restored[1]},
             )
     finally:
         await database.close()

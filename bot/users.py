@@ -7,11 +7,11 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.audit import audit
 from bot.errors import Forbidden, Invalid, NotFound, UserError
 from bot.identity import SYSTEM, Actor
 from bot.passwords import hash_password, one_time_password, password_fault, verify_password
 from bot.permissions import Permission, require
-from db.audit import record_audit
 from db.models import Unit, User
 from db.states import Role, UnitState, UserState
 from db.users import NoSuchUser, count_users, delete_sessions_of, find_user
@@ -144,12 +144,4 @@ async def enable_user(session: AsyncSession, actor: Actor, user_id: int, *, now:
 async def _record(
     session: AsyncSession, actor: Actor, now: datetime, action: str, user: User, **detail: object
 ) -> None:
-    await record_audit(
-        session,
-        at=now,
-        actor=actor.name,
-        origin=actor.origin,
-        action=action,
-        subject=f"用户 {user.username}",
-        detail=detail,
-    )
+    await audit(session, actor, now, action, f"用户 {user.username}", detail)

@@ -1,6 +1,6 @@
-"""Screenshots for the README: plays the demo on a free port, signs in, and photographs pages at both widths.
+"""Screenshots: plays the demo on a free port, signs in, and photographs pages.
 
-`make screenshots`; with arguments, takes only the pages whose name contains one of them.
+`make screenshots` takes those of the README; `python docs/take_screenshots.py FOLDER` every page at both widths.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "screenshots"
+README = {"dashboard-1280", "alert-1280", "chat-390", "units-390"}
 SIZES = {1280: 800, 390: 844}
 ARGUMENTS = [
     "--no-sandbox",
@@ -71,39 +72,42 @@ def sign_in(page: Page, address: str) -> None:
     page.goto(f"{address}/login")
     page.fill("input[name=username]", "admin")
     page.fill("input[name=password]", PASSWORD)
-    page.click("button[type=submit]")
+    page.press("input[name=password]", "Enter")
     page.wait_for_url(f"{address}/")
 
 
-def photograph(browser: Browser, address: str, width: int, wanted: list[str]) -> None:
+def photograph(browser: Browser, address: str, width: int, folder: Path, wanted: set[str]) -> None:
     context = browser.new_context(viewport={"width": width, "height": SIZES[width]}, locale="zh-CN")
     page = context.new_page()
     sign_in(page, address)
     for name, path in PAGES.items():
-        if wanted and not any(part in name for part in wanted):
+        if wanted and f"{name}-{width}" not in wanted:
             continue
         page.goto(address + path)
         if name == "chat":
             open_busiest_room(page)
         page.wait_for_timeout(700)  # live parts have drawn themselves
-        page.screenshot(path=FOLDER / f"{name}-{width}.png", full_page=name not in ("chat", "units", "audit"))
+        page.screenshot(path=folder / f"{name}-{width}.png")
         print(f"{name}-{width}.png")
     context.close()
 
 
 def open_busiest_room(page: Page) -> None:
-    page.get_by_test_id("room").first.click()
+    """Be a resident of the demo and open the room in which somebody asked."""
+    page.get_by_test_id("who-choice").filter(has_text="王阿姨").click()
+    page.get_by_test_id("room").filter(has_text="王阿姨").first.click()
     page.wait_for_timeout(500)
 
 
 def main() -> None:
     sys.path.insert(0, str(ROOT))
-    FOLDER.mkdir(exist_ok=True)
+    folder, wanted = (Path(sys.argv[1]), set()) if len(sys.argv) > 1 else (FOLDER, README)
+    folder.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with demo() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         for width in SIZES:
-            photograph(browser, address, width, sys.argv[1:])
+            photograph(browser, address, width, folder, wanted)
         browser.close()
 
 

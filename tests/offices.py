@@ -8,15 +8,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import sqlalchemy as sa
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 from typer.testing import CliRunner, Result
 
 from bot.database import open_ready
 from bot.settings import load_settings
-from db import migrating
-from db.session import Database
 from tests.factories import NOW
 
 T = TypeVar("T")
@@ -76,13 +73,3 @@ def set_up(folder: Path, monkeypatch: Any, url: str = "") -> None:
     monkeypatch.setenv("XINFANG_DATA_DIR", str(folder / "data"))
     if url:
         monkeypatch.setenv("XINFANG_DATABASE_URL", url)
-
-
-async def stamp(database: Database) -> None:
-    """Say of tables made from the models that they are at the program's version, as migrations would."""
-    async with database.engine.begin() as connection:
-        await connection.execute(
-            sa.text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-        )
-        await connection.execute(sa.text("DELETE FROM alembic_version"))
-        await connection.execute(sa.text("INSERT INTO alembic_version VALUES (:head)"), {"head": migrating.HEAD})

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 from aiohttp import FormData
 from PIL import Image
@@ -17,30 +15,8 @@ from db.models import Alert, Picture
 from db.session import Database
 from db.states import AlertState, ContentKind, Relation, Role, Severity
 from tests.broadcasts import BODY, TITLE, form, running, submitted
-from tests.console import Browser, Console, County, make_county, open_console
+from tests.console import Browser, Console, County, open_console
 from tests.factories import NOW, make_alert, make_user
-
-
-@pytest.fixture
-async def console(database: Database) -> AsyncIterator[Console]:
-    async with open_console(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def county(console: Console) -> County:
-    return await make_county(console.database)
-
-
-@pytest.fixture
-async def writer(console: Console) -> Browser:
-    return await console.signed_in(Role.PUBLISHER, name="李静")
-
-
-@pytest.fixture
-async def reviewer(console: Console) -> Browser:
-    return await console.signed_in(Role.REVIEWER, name="赵明")
-
 
 # ── writing ──
 

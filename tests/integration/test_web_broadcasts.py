@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,28 +14,6 @@ from handlers.web.live import GAP_SECONDS, Shared
 from tests.broadcasts import TITLE, event, fold, form, mark, running, submitted
 from tests.console import Browser, Console, County, make_county, open_console
 from tests.factories import NOW, make_alert
-
-
-@pytest.fixture
-async def console(database: Database) -> AsyncIterator[Console]:
-    async with open_console(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def county(console: Console) -> County:
-    return await make_county(console.database)
-
-
-@pytest.fixture
-async def writer(console: Console) -> Browser:
-    return await console.signed_in(Role.PUBLISHER, name="李静")
-
-
-@pytest.fixture
-async def reviewer(console: Console) -> Browser:
-    return await console.signed_in(Role.REVIEWER, name="赵明")
-
 
 # ── going out ──
 

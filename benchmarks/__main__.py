@@ -1,0 +1,22 @@
+"""`make bench` runs every benchmark; `make bench ARGS="release start"` only those named."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+ALL = ("release", "import", "forwards", "start")
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or list(ALL)
+    if unknown := set(wanted) - set(ALL):
+        raise SystemExit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+    sys.argv[1:] = []
+    for name in wanted:
+        print(f"── {name} " + "─" * 60, flush=True)
+        import_module(f"benchmarks.bench_{name}").main()
+
+
+if __name__ == "__main__":
+    main()
