@@ -1,19 +1,19 @@
 # Everything a new machine needs is made here: a virtual environment with pinned, hash-checked requirements, and for
-# the tests also Chromium with a Chinese font.
+# the tests also Chromium with a Chinese font, and Node with the packages of a Wechaty gateway.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run test lint bench eval screenshots clean
+.PHONY: demo run test lint bench eval screenshots gateway clean
 
-demo: $(VENV)/.ready
+demo: $(VENV)/.ready $(if $(findstring wechaty,$(ARGS)),gateway)
 	@$(BIN)/python bot.py demo $(ARGS)
 
 run: $(VENV)/.ready
 	@$(BIN)/python bot.py run $(ARGS)
 
-test: lint browser
+test: lint browser gateway
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.ready-dev
@@ -21,7 +21,7 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.ready-dev
+bench: $(VENV)/.ready-dev gateway
 	$(BIN)/python -m benchmarks $(ARGS)
 
 eval: $(VENV)/.ready-dev
@@ -33,6 +33,13 @@ screenshots: $(VENV)/.ready-dev browser
 .PHONY: browser
 browser: $(VENV)/.ready-dev
 	@sh tests/install-browser.sh
+
+# A real Wechaty gateway over a mock puppet, for the tests of that channel and for its demo.
+gateway: tests/gateway/node_modules/.ready
+
+tests/gateway/node_modules/.ready: tests/gateway/package-lock.json
+	@sh tests/gateway/install.sh
+	@touch $@
 
 $(VENV)/.ready: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
@@ -47,4 +54,4 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/gateway/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

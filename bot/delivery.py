@@ -127,6 +127,7 @@ class Delivery:
             self._settings.zone,
             history=await store.list_sends(session, account.id, now - window),
             today=await store.count_sends(session, account.id, midnight),
+            cards=await store.count_sends(session, account.id, midnight, cards=True),
         )
 
     def _run(self, sender: Sender) -> None:
@@ -153,6 +154,7 @@ def account_limits(account: Account, settings: Settings) -> Limits:
         gap=(settings.gap_ms if account.gap_ms is None else account.gap_ms) / 1000,
         per_minute=account.per_minute or settings.per_minute,
         per_day=account.per_day or settings.per_day,
+        cards_per_day=settings.cards_per_day if account.cards_per_day is None else account.cards_per_day,
     )
 
 

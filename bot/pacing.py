@@ -22,13 +22,14 @@ class Limits:
     gap: float  # seconds from start to start
     per_minute: int  # starts in any 60 s
     per_day: int  # starts in a day of the office's calendar
+    cards_per_day: int = 1_000_000  # link cards among them
 
 
 class Pacer:
     """Pacing of one account.
 
-    `history` are the starts of the last minute before this process took the account over (any order) and
-    `today` how many it had today. A start is written down as it is planned, and the real one may have been a
+    `history` are the starts of the last minute before this process took the account over (any order),
+    `today` how many it had today and `cards` how many of those were link cards. A start is written down as it is planned, and the real one may have been a
     little later: `margin` seconds are added to what another process wrote.
     """
 
@@ -40,6 +41,7 @@ class Pacer:
         *,
         history: Sequence[datetime] = (),
         today: int = 0,
+        cards: int = 0,
         margin: float = 1.0,
     ) -> None:
         self.limits = limits
@@ -50,6 +52,7 @@ class Pacer:
         self._starts: deque[float] = deque((min(start, mono) for start in past), maxlen=limits.per_minute)
         self._day = now.astimezone(zone).date()
         self._today = today
+        self._cards = cards
 
     def next_start(self) -> float:
         """The earliest allowed start, on the monotonic clock, in seconds; may be in the past."""
@@ -73,16 +76,28 @@ class Pacer:
         while (left := self.delay() - lead) > 0:
             await self._clock.sleep(left)
 
-    def started(self) -> None:
+    def card_allowed(self) -> bool:
+        """May a link card be sent today?"""
+        self._budget_left()
+        return self._cards < self.limits.cards_per_day
+
+    def started(self, *, card: bool = False) -> None:
         """A send begins now."""
         self._budget_left()
         self._today += 1
+        self._cards += card
         self._starts.append(self._clock.monotonic())
+
+    def arrived(self) -> None:
+        """What was begun last has arrived, now at the latest: the limits count from here. A message that was long on
+        its way and one that was quick would otherwise arrive closer together than they were begun."""
+        if self._starts:
+            self._starts[-1] = self._clock.monotonic()
 
     def _budget_left(self) -> bool:
         day = self._clock.now().astimezone(self._zone).date()
         if day != self._day:
-            self._day, self._today = day, 0
+            self._day, self._today, self._cards = day, 0, 0
         return self._today < self.limits.per_day
 
     def _tomorrow(self) -> float:

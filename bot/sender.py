@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.alerts import get_alert, related_number, rendered_text
+from bot.breaker import open_breaker
 from bot.channels.base import Channel
 from bot.clock import Clock
 from bot.errors import (
@@ -30,7 +32,7 @@ from bot.pacing import Pacer
 from bot.quiet import sendable
 from bot.settings import Settings
 from db import deliveries as store
-from db.accounts import block_account, record_account_state
+from db.accounts import record_account_state
 from db.deliveries import Claim
 from db.groups import mark_lost
 from db.models import Account
@@ -104,7 +106,7 @@ class Sender:
         if claim is None:
             return False
         await self._pacer.wait()
-        self._pacer.started()
+        self._pacer.started(card=claim.card)
         await self._send(claim)
         self._events.publish("deliveries")
         return True
@@ -127,16 +129,21 @@ class Sender:
             planned=self._pacer.planned(),
             severities=sendable(now, self._settings),
             replies_since=now - REPLY_USEFUL,
+            cards=self._pacer.card_allowed(),
         )
 
     async def _send(self, claim: Claim) -> None:
         message_id: str | None = None
+        said = 0
         try:
-            message = await self._message(claim)
-            async with asyncio.timeout(self._settings.send_timeout):
-                message_id = await self._channel.send(self.account.name, claim.room_id, message)
+            for part in parts(await self._message(claim), captions=self._channel.capabilities.captions):
+                if said:
+                    await self._next_part()
+                async with asyncio.timeout(self._settings.send_timeout):
+                    message_id = await self._say(claim.room_id, part)
+                said += 1
         except SendError as error:
-            await self._record_error(claim, error)
+            await self._record_error(claim, error, partly=said > 0)
         except TimeoutError:
             await self._record_error(claim, OutcomeUnknown("平台没有答复"))
         except asyncio.CancelledError:
@@ -152,6 +159,20 @@ class Sender:
                 lambda session: store.record_sent(session, claim, now=now, message_id=message_id)
             )
 
+    async def _say(self, room_id: str, part: Outgoing) -> str | None:
+        try:
+            return await self._channel.send(self.account.name, room_id, part)
+        finally:
+            if self._channel.capabilities.counts_arrivals:
+                self._pacer.arrived()
+
+    async def _next_part(self) -> None:
+        """What is said in two messages counts as two, and keeps the gap."""
+        await self._pacer.wait()
+        self._pacer.started()
+        at = self._clock.now()
+        await self._database.batched(lambda session: store.record_send(session, self.account.id, at))
+
     async def _message(self, claim: Claim) -> Outgoing:
         if claim.alert_id is None:
             return Outgoing(ContentKind.TEXT, claim.text)
@@ -164,7 +185,7 @@ class Sender:
                 )
         return self._texts[claim.alert_id]
 
-    async def _record_error(self, claim: Claim, error: SendError) -> None:
+    async def _record_error(self, claim: Claim, error: SendError, *, partly: bool = False) -> None:
         log.warning(
             "not sent",
             extra={
@@ -174,10 +195,10 @@ class Sender:
                 "why": str(error),
             },
         )
-        await self._database.batched(lambda session: self._apply_error(session, claim, error))
+        await self._database.batched(lambda session: self._apply_error(session, claim, error, partly))
         self._events.publish("accounts")
 
-    async def _apply_error(self, session: AsyncSession, claim: Claim, error: SendError) -> None:
+    async def _apply_error(self, session: AsyncSession, claim: Claim, error: SendError, partly: bool) -> None:
         """One place decides what each error means for the delivery, the group and the account."""
         now = self._clock.now()
         state, not_before = DeliveryState.FAILED, None
@@ -191,10 +212,20 @@ class Sender:
             await record_account_state(session, self.account.id, AccountState.OFFLINE, at=now, reason=str(error))
         elif isinstance(error, Throttled):
             state = DeliveryState.WAITING
-            until = now + timedelta(seconds=error.retry_after)
-            await block_account(session, self.account.id, until=until, at=now, reason=str(error))
         elif isinstance(error, TemporaryFailure) and claim.attempts < self._settings.max_attempts:
             state, not_before = DeliveryState.WAITING, now + timedelta(seconds=5 * 3 ** (claim.attempts - 1))
         elif not isinstance(error, MessageRefused | TemporaryFailure):
             state = DeliveryState.UNKNOWN  # a kind of error that says nothing about the outcome
-        await store.record_not_sent(session, claim, state=state, reason=str(error), not_before=not_before)
+        reason = str(error)
+        if partly:  # the picture or card is there, its text is not: only a person can say what is right
+            state, not_before, reason = DeliveryState.UNKNOWN, None, f"只发出了一部分：{error}"
+        await store.record_not_sent(session, claim, state=state, reason=reason, not_before=not_before)
+        if isinstance(error, Throttled):  # after the delivery waits again, so that it is handed over with the others
+            await open_breaker(session, self.account.id, seconds=error.retry_after, reason=str(error), now=now)
+
+
+def parts(message: Outgoing, *, captions: bool) -> list[Outgoing]:
+    """The messages of the platform that say this. The text comes last: its echo then proves the whole."""
+    if captions or message.kind is ContentKind.TEXT or not message.text.strip():
+        return [message]
+    return [replace(message, text=""), Outgoing(ContentKind.TEXT, message.text)]

@@ -5,6 +5,7 @@ docs/settings.md lists them all; a test compares the two.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import tomllib
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -31,6 +33,41 @@ CONFIG = "XINFANG_CONFIG"  # names the file; not a setting itself
 DEFAULT_CONFIG = "xinfang.toml"
 
 
+class WechatyGateway(BaseModel):
+    """Where one account's gateway listens. The SDK speaks plaintext, so it must be on a private network."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=60)
+    endpoint: str
+    token: str = Field(min_length=1, max_length=200, repr=False)
+
+    @field_validator("endpoint")
+    @classmethod
+    def _private_address(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError("endpoint 应为 地址:端口，如 127.0.0.1:8788")
+        if _is_public(host):
+            raise ValueError(f"{value} 是公网地址；与网关的通信不加密，只能用本机或内网地址")
+        return value
+
+    @property
+    def host(self) -> str:
+        return self.endpoint.rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.endpoint.rpartition(":")[2])
+
+
+def _is_public(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False  # a name: where it leads is the office's own business
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
@@ -44,12 +81,17 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65535, description="网页监听端口")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
     log_format: Literal["json", "text"] = Field("json", description="日志格式")
-    channels: Annotated[list[Literal["local"]], NoDecode] = Field(["local"], description="启用的通道")
+    channels: Annotated[list[Literal["local", "wechaty"]], NoDecode] = Field(["local"], description="启用的通道")
+    wechaty_gateways: Annotated[list[WechatyGateway], NoDecode] = Field(
+        [], description="Wechaty 网关，每个账号一个：name 账号名，endpoint 内网地址:端口，token 网关令牌"
+    )
 
     # Pacing of one account; an account may have its own. Source: domain facts, wechatferry "safe mode".
     gap_seconds: float = Field(3.0, ge=0, le=600, description="同一账号两次发送的最小间隔（秒，起点到起点）")
     per_minute: int = Field(40, ge=1, le=100_000, description="同一账号每分钟最多发送条数")
     per_day: int = Field(2000, ge=1, le=10_000_000, description="同一账号每日最多发送条数")
+    cards_per_day: int = Field(300, ge=0, le=1_000_000, description="同一账号每日最多发送的链接卡片条数")
+    throttle_minutes: int = Field(60, ge=1, le=1440, description="平台提示发送频繁后账号停发多少分钟")
     send_timeout: float = Field(
         15.0, gt=0, le=120, description="一次发送等待平台答复的最长时间（秒），超时记为待确认"
     )
@@ -83,7 +125,7 @@ class Settings(BaseSettings):
         toml = TomlConfigSettingsSource(settings_cls, toml_file=os.environ.get(CONFIG, DEFAULT_CONFIG))
         return init_settings, env_settings, toml
 
-    @field_validator("channels", "quiet_exempt", mode="before")
+    @field_validator("channels", "quiet_exempt", "wechaty_gateways", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         """A list is written `a,b` or as JSON, in the environment and in the file."""
@@ -118,6 +160,17 @@ class Settings(BaseSettings):
         if value == "sqlite:///":
             raise ValueError("sqlite:/// 后面应写文件路径，如 sqlite:////var/lib/xinfang/xinfang.db")
         return value
+
+    @model_validator(mode="after")
+    def _gateways_fit(self) -> Settings:
+        names = [gateway.name for gateway in self.wechaty_gateways]
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("gateways", "wechaty_gateways 中两个网关的 name 相同；每个账号一个网关")
+        if "wechaty" in self.channels and not names:
+            raise PydanticCustomError(
+                "gateways", "启用了 wechaty 通道，但没有设置 wechaty_gateways（见 docs/wechaty.md）"
+            )
+        return self
 
     @property
     def zone(self) -> ZoneInfo:
@@ -159,6 +212,12 @@ def _check_environment() -> None:
 
 def _fault_text(fault: Any) -> str:
     name = str(fault["loc"][0]) if fault["loc"] else "?"
+    if fault["type"] == "gateways":
+        return f"  {fault['msg']}"
+    if name == "wechaty_gateways" and len(fault["loc"]) > 2:  # one gateway's field; its token is nobody's business
+        number, field = fault["loc"][1], fault["loc"][2]
+        what = {"missing": "没有写", "extra_forbidden": "没有这一项"}.get(fault["type"]) or _allowed(fault)
+        return f"  {name} 第 {number + 1} 个网关的 {field}：{what}"
     if fault["type"] == "extra_forbidden":
         return f"  {name}：没有这个设置项（docs/settings.md 列出了全部）"
     return f"  {name}（环境变量 {PREFIX}{name.upper()}）= {fault['input']!r}：{_allowed(fault)}"

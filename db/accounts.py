@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.dml import affected
+from db.dml import affected, upsert
 from db.models import Account
 from db.states import AccountState
 
@@ -58,8 +58,23 @@ async def report_account_state(
         return False
     blocked = account.blocked_until is not None and account.blocked_until > at
     if blocked and state is AccountState.ONLINE:
-        return False
+        # Whoever logs in during a block is blocked, not offline: the end of the block brings it back.
+        state, reason = AccountState.BLOCKED, account.state_reason or "平台限制发送"
     return await record_account_state(session, account.id, state, at=at, reason=reason)
+
+
+async def keep_account(session: AsyncSession, channel: str, name: str, *, at: datetime) -> None:
+    """The account that a setting names, made if there is none; offline until it logs in."""
+    values = {"channel": channel, "name": name, "state": AccountState.OFFLINE, "state_since": at}
+    await session.execute(
+        upsert(session, Account).values(**values).on_conflict_do_nothing(index_elements=["channel", "name"])
+    )
+
+
+async def record_login_code(session: AsyncSession, channel: str, name: str, code: str) -> None:
+    """What the QR code says that logs the account in; empty when none is wanted."""
+    update = sa.update(Account).where(Account.channel == channel, Account.name == name)
+    await affected(session, update.values(login_code=code[:500]))
 
 
 async def block_account(

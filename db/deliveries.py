@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.dml import affected
 from db.models import Account, Alert, Delivery, Group, Reach, Reply, Send, Unit
-from db.states import AccountState, AlertState, DeliveryState, GroupState, Severity, Way
+from db.states import AccountState, AlertState, ContentKind, DeliveryState, GroupState, Severity, Way
 
 # A literal, not a parameter: only then may the databases use the partial index of waiting rows.
 _WAITING: sa.ColumnElement[DeliveryState] = sa.literal_column(f"'{DeliveryState.WAITING.value}'")
@@ -29,6 +29,7 @@ class Claim:
     alert_id: int | None = None
     group_id: int | None = None
     text: str = ""
+    card: bool = False  # a link card, which has a budget of its own
 
 
 async def claim_next(
@@ -40,20 +41,27 @@ async def claim_next(
     planned: datetime,
     severities: Collection[Severity],
     replies_since: datetime,
+    cards: bool = True,
 ) -> Claim | None:
     """Mark the account's most urgent item `sending` and return it; None when there is nothing to do.
 
     Replies count as the most urgent, then severity, then upper levels, then age. Nothing is claimed unless
-    `owner` holds the account's lease and the account may send. `planned` is when the send will start.
+    `owner` holds the account's lease and the account may send. `planned` is when the send will start. Without
+    `cards`, link cards wait: their budget is spent.
     """
     if not await _may_send(session, account_id, owner, now):
         return None
     claim = await _claim_reply(session, account_id, replies_since, planned)
     if claim is None:
-        claim = await _claim_delivery(session, account_id, now, planned, severities)
+        claim = await _claim_delivery(session, account_id, now, planned, severities, cards)
     if claim is not None:
-        await session.execute(sa.insert(Send).values(account_id=account_id, at=planned))
+        await record_send(session, account_id, planned, card=claim.card)
     return claim
+
+
+async def record_send(session: AsyncSession, account_id: int, at: datetime, *, card: bool = False) -> None:
+    """A message of the platform starts at `at`: the budgets count it, however it ends."""
+    await session.execute(sa.insert(Send).values(account_id=account_id, at=at, card=card))
 
 
 async def _may_send(session: AsyncSession, account_id: int, owner: str, now: datetime) -> bool:
@@ -84,7 +92,12 @@ async def _claim_reply(session: AsyncSession, account_id: int, since: datetime, 
 
 
 async def _claim_delivery(
-    session: AsyncSession, account_id: int, now: datetime, planned: datetime, severities: Collection[Severity]
+    session: AsyncSession,
+    account_id: int,
+    now: datetime,
+    planned: datetime,
+    severities: Collection[Severity],
+    cards: bool,
 ) -> Claim | None:
     query = (
         sa.select(
@@ -94,6 +107,7 @@ async def _claim_delivery(
             Delivery.attempts,
             Group.room_id,
             Group.state.label("group"),
+            Alert.kind,
         )
         .join(Alert, Alert.id == Delivery.alert_id)
         .join(Group, Group.id == Delivery.group_id)
@@ -109,6 +123,8 @@ async def _claim_delivery(
         .limit(1)
         .with_for_update(of=Delivery, skip_locked=True)
     )
+    if not cards:
+        query = query.where(Alert.kind != ContentKind.LINK)
     while (row := (await session.execute(query)).one_or_none()) is not None:
         mark = sa.update(Delivery).where(Delivery.id == row.id, Delivery.state == DeliveryState.WAITING)
         if row.group is not GroupState.ACTIVE or row.room_id is None:
@@ -118,7 +134,8 @@ async def _claim_delivery(
         sending = {"state": DeliveryState.SENDING, "sending_at": planned, "attempts": row.attempts + 1, "reason": ""}
         if not await affected(session, mark.values(**sending)):
             return None
-        return Claim(Delivery, row.id, row.room_id, row.attempts + 1, row.alert_id, row.group_id)
+        card = row.kind is ContentKind.LINK
+        return Claim(Delivery, row.id, row.room_id, row.attempts + 1, row.alert_id, row.group_id, card=card)
     return None
 
 
@@ -180,8 +197,10 @@ async def list_sends(session: AsyncSession, account_id: int, since: datetime) ->
     return (await session.scalars(query)).all()
 
 
-async def count_sends(session: AsyncSession, account_id: int, since: datetime) -> int:
+async def count_sends(session: AsyncSession, account_id: int, since: datetime, *, cards: bool = False) -> int:
+    """Messages of all kinds, or link cards only."""
     query = sa.select(sa.func.count()).where(Send.account_id == account_id, Send.at >= since)
+    query = query.where(Send.card) if cards else query
     return int(await session.scalar(query) or 0)
 
 

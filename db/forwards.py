@@ -29,6 +29,22 @@ async def list_texts(session: AsyncSession, alert_ids: Collection[int]) -> dict[
     return {alert_id: f"{title}\n{body}" for alert_id, title, body in rows}
 
 
+async def list_live_pictures(session: AsyncSession, since: datetime) -> set[int]:
+    """Ids of the pictures that live alerts show."""
+    query = sa.select(Alert.picture_id).where(_live(since), Alert.picture_id.is_not(None))
+    return {picture_id for picture_id in await session.scalars(query) if picture_id is not None}
+
+
+async def find_live_showing(
+    session: AsyncSession, since: datetime, *, picture_id: int | None, link_url: str
+) -> int | None:
+    """The latest live alert with this picture or this link."""
+    shown = Alert.picture_id == picture_id if picture_id is not None else Alert.link_url == link_url
+    query = sa.select(Alert.id).where(_live(since), shown).order_by(Alert.released_at.desc(), Alert.id.desc())
+    found: int | None = await session.scalar(query.limit(1))
+    return found
+
+
 async def find_release_time(session: AsyncSession, alert_id: int) -> datetime | None:
     released_at: datetime | None = await session.scalar(sa.select(Alert.released_at).where(Alert.id == alert_id))
     return released_at

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bot.app import Engine
 from bot.channels.base import Channel
 from bot.channels.local import LocalChannel
+from bot.channels.wechaty import WechatyChannel
 from bot.clock import Clock, SystemClock
 from bot.settings import Settings
 from db.session import Database
@@ -13,6 +16,9 @@ from handlers.chat import chat_handlers
 
 def build_engine(settings: Settings, database: Database, clock: Clock | None = None) -> Engine:
     clock = clock or SystemClock()
-    makers = {"local": LocalChannel}
-    channels: list[Channel] = [makers[name](database, clock) for name in settings.channels]
+    makers: dict[str, Callable[[], Channel]] = {
+        "local": lambda: LocalChannel(database, clock),
+        "wechaty": lambda: WechatyChannel(database, clock, settings),
+    }
+    channels = [makers[name]() for name in settings.channels]
     return Engine(settings, database, channels, chat_handlers(), clock=clock)

@@ -16,6 +16,9 @@ import sqlalchemy as sa
 from db.migrating import HEAD
 from db.models import Base
 from db.session import Database
+from tests.gateway.fixtures import gateway, gateway_process
+
+__all__ = ["gateway", "gateway_process"]  # fixtures that more than one folder uses
 
 _numbers = itertools.count(1)
 ENOUGH_MEMORY = 4 * 2**30  # bytes free where temporary files would be kept in memory

@@ -24,6 +24,9 @@ class Capabilities:
     pictures: bool
     links: bool
     max_text: int  # characters per message
+    captions: bool = True  # a picture or link carries the text; else the text is a message of its own
+    counts_arrivals: bool = False  # limits hold where messages arrive, and the way there takes a varying time
+    remembers: bool = True  # what was said while nobody listened is heard later
 
 
 class Channel(Protocol):

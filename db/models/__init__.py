@@ -5,7 +5,7 @@ from db.models.base import Base
 from db.models.console import AuditEntry, DayNumber, LoginFailure, Tick, User, WebSession
 from db.models.incoming import Incoming, Lead, Question
 from db.models.local import LocalMessage, LocalPerson, LocalRoom
-from db.models.registry import Account, BindCode, Group, Person, Unit
+from db.models.registry import Account, BindCode, Group, Person, Room, RoomCount, Unit
 
 __all__ = [
     "Account",
@@ -29,6 +29,8 @@ __all__ = [
     "Reach",
     "Reply",
     "Rollup",
+    "Room",
+    "RoomCount",
     "Send",
     "Tick",
     "Unit",

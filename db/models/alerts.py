@@ -128,6 +128,9 @@ class Send(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     account_id: Mapped[int] = mapped_column(sa.ForeignKey("accounts.id"))
     at: Mapped[datetime]
+    card: Mapped[bool] = mapped_column(
+        default=False, server_default=sa.false()
+    )  # a link card has a budget of its own
 
 
 class Reach(Base):

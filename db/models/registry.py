@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -49,9 +49,11 @@ class Account(Base):
     gap_ms: Mapped[int | None]  # start to start
     per_minute: Mapped[int | None]
     per_day: Mapped[int | None]
+    cards_per_day: Mapped[int | None]
     blocked_until: Mapped[datetime | None]  # the breaker: nothing goes out before
     lease_owner: Mapped[str] = mapped_column(sa.String(120), default="")  # "host:pid:nonce" of the one sender
     lease_until: Mapped[datetime | None]
+    login_code: Mapped[str] = mapped_column(sa.String(500), default="", server_default="")  # what its QR code says
 
 
 class Group(Base):
@@ -73,6 +75,32 @@ class Group(Base):
     members: Mapped[int] = mapped_column(default=0)
     state: Mapped[GroupState] = mapped_column(enum_column(GroupState), default=GroupState.ACTIVE)
     created_at: Mapped[datetime]
+
+
+class Room(Base):
+    """A room as an account sees it on its platform: counts only, nobody's id. A room that no group is registered
+    for is a proposal; one with several accounts can be handed over between them."""
+
+    __tablename__ = "rooms"
+    __table_args__ = (sa.Index("ix_rooms_account_id", "account_id"),)
+    channel: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
+    room_id: Mapped[str] = mapped_column(sa.String(120), primary_key=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("accounts.id"), primary_key=True)
+    topic: Mapped[str] = mapped_column(sa.String(120), default="")
+    members: Mapped[int] = mapped_column(default=0)
+    found_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    left_at: Mapped[datetime | None]  # the account is not in it any more
+
+
+class RoomCount(Base):
+    """How many members a room had on a day of the office's calendar: one row per day on which it was looked at."""
+
+    __tablename__ = "room_counts"
+    channel: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
+    room_id: Mapped[str] = mapped_column(sa.String(120), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    members: Mapped[int]
 
 
 class Person(Base):

@@ -23,6 +23,8 @@ GROUPS = {
     "user": "用户与登录",
     "lead": "线索",
     "people": "人员绑定",
+    "account": "账号",
+    "room": "群的归属",
 }
 ACTIONS = {
     "alert.create": "写预警",
@@ -50,6 +52,9 @@ ACTIONS = {
     "lead.close": "处理线索",
     "people.code": "发放绑定码",
     "people.bind": "绑定人员",
+    "account.blocked": "账号受限",
+    "room.assign": "新群归入单位",
+    "room.hand_over": "群改由另一账号",
 }
 
 

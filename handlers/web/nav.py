@@ -29,6 +29,7 @@ _ITEMS: tuple[tuple[str, str, str, Permission], ...] = (
     ("/alerts", "预警", "alert", Permission.SEE_ALERTS),
     ("/units", "单位与触达", "tree", Permission.SEE),
     ("/questions", "咨询与线索", "question", Permission.QUESTIONS),
+    ("/accounts", "账号", "phone", Permission.SEE_ALERTS),
     ("/registry", "单位导入", "table", Permission.REGISTRY),
     ("/chat", "训练群聊", "chat", Permission.TRAINING),
     ("/audit", "审计日志", "log", Permission.AUDIT),

@@ -6,6 +6,7 @@ from bot import pictures as limits
 from bot import sheets
 from bot.permissions import Permission as P  # noqa: N817 - so that each route stays on one line
 from handlers.web import (
+    accounts,
     alert_form,
     alerts,
     audience,
@@ -62,6 +63,11 @@ ROUTES: list[Route] = [
     Route("GET", "/questions", questions.leads_page, P.QUESTIONS),
     Route("GET", "/questions/all", questions.questions_page, P.QUESTIONS),
     Route("POST", "/leads/{id}/close", questions.close, P.QUESTIONS),
+    #
+    Route("GET", "/accounts", accounts.accounts_page, P.SEE_ALERTS),
+    Route("GET", "/accounts/now", accounts.accounts_now, P.SEE_ALERTS),
+    Route("POST", "/accounts/rooms", accounts.assign, P.REGISTRY),
+    Route("POST", "/accounts/groups/{id}", accounts.change_account, P.REGISTRY),
     #
     Route("GET", "/registry", registry.registry_page, P.REGISTRY),
     Route("POST", "/registry/preview", registry.preview, P.REGISTRY, limit=SHEET),

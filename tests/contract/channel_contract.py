@@ -90,11 +90,18 @@ async def until(condition: Callable[[], bool], what: str) -> None:
 
 @contextlib.asynccontextmanager
 async def listening(channel: Channel, engine: Engine) -> AsyncIterator[None]:
-    await channel.start(engine.deliver, engine.account_changed)
+    await begin(channel, engine)
     try:
         yield
     finally:
         await channel.stop()
+
+
+async def begin(channel: Channel, engine: Engine) -> None:
+    """Start to listen. A platform that remembers nothing must be connected before anybody speaks."""
+    before = len(engine.accounts)
+    await channel.start(engine.deliver, engine.account_changed)
+    await until(lambda: AccountState.ONLINE in dict(engine.accounts[before:]).values(), "account not reported")
 
 
 def text(words: str) -> Outgoing:
@@ -112,7 +119,8 @@ class ChannelContract:
 
     async def test_a_picture_arrives(self, harness: Harness) -> None:
         channel = harness.channel()
-        message = Outgoing(ContentKind.PICTURE, "看图识骗", picture_id=await harness.picture_id())
+        caption = "看图识骗" if channel.capabilities.captions else ""
+        message = Outgoing(ContentKind.PICTURE, caption, picture_id=await harness.picture_id())
         if not channel.capabilities.pictures:
             with pytest.raises(MessageRefused):
                 await channel.send(harness.account, harness.rooms[0], message)
@@ -258,7 +266,7 @@ class ChannelContract:
         engine = Engine()
         gate = engine.hold["最后"] = asyncio.Event()
         channel = harness.channel()
-        await channel.start(engine.deliver, engine.account_changed)
+        await begin(channel, engine)
         await harness.person_says(harness.rooms[0], "最后")
         await until(lambda: engine.tries["最后"] == 1, "not heard")
         asyncio.get_running_loop().call_later(0.2, gate.set)
@@ -269,18 +277,19 @@ class ChannelContract:
         assert engine.tries["最后"] == 1
 
     async def test_after_a_restart_it_hears_what_was_said_meanwhile(self, harness: Harness) -> None:
-        engine = Engine()
-        async with listening(harness.channel(), engine):
+        channel, engine = harness.channel(), Engine()
+        async with listening(channel, engine):
             await harness.person_says(harness.rooms[0], "之前")
             await until(lambda: len(engine.heard) == 1, "not heard")
         await harness.person_says(harness.rooms[0], "停机时")
         await asyncio.sleep(0.1)
         assert engine.texts(harness.rooms[0]) == ["之前"]
         async with listening(harness.channel(), engine):
-            await until(lambda: len(engine.heard) == 2, "lost while stopped")
+            meanwhile = ["停机时"] if channel.capabilities.remembers else []
+            await until(lambda: len(engine.heard) == 1 + len(meanwhile), "lost while stopped")
             await harness.person_says(harness.rooms[0], "之后")
-            await until(lambda: len(engine.heard) == 3, "deaf after the restart")
-        assert engine.texts(harness.rooms[0]) == ["之前", "停机时", "之后"]
+            await until(lambda: "之后" in engine.texts(harness.rooms[0]), "deaf after the restart")
+        assert engine.texts(harness.rooms[0]) == ["之前", *meanwhile, "之后"]
 
     async def test_what_was_never_taken_is_given_to_the_next_run(self, harness: Harness) -> None:
         engine = Engine()

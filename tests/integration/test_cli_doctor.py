@@ -23,6 +23,7 @@ from bot.doctor import examine
 from bot.findings import Finding, Verdict
 from bot.settings import load_settings
 from content import library
+from db import migrating
 from db.models import Account, AuditEntry, Delivery, User
 from db.states import AccountState, AlertState, DeliveryState, Role, UserState
 from handlers.cli.backup import backup
@@ -122,7 +123,7 @@ def test_a_damaged_or_foreign_or_newer_database() -> None:
         await session.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
 
     write(newer)
-    assert found("数据库") == ("fail", "版本 9999 比本程序认识的 0001 新", "升级本程序")
+    assert found("数据库") == ("fail", f"版本 9999 比本程序认识的 {migrating.HEAD} 新", "升级本程序")
 
 
 @pytest.fixture

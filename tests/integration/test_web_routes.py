@@ -48,6 +48,10 @@ GET  /groups/search                       aprl
 GET  /questions                           apr
 GET  /questions/all                       apr
 POST /leads/{id}/close                    apr
+GET  /accounts                            apr
+GET  /accounts/now                        apr
+POST /accounts/rooms                      ap
+POST /accounts/groups/{id}                ap
 GET  /registry                            ap
 POST /registry/preview                    ap
 POST /registry/import                     ap

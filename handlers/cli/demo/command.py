@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 import webbrowser
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,34 +21,46 @@ from bot.errors import UserError
 from bot.logs import set_up_logs
 from bot.settings import Settings, load_settings
 from handlers.cli.common import shown_errors
+from handlers.cli.demo.gateway_town import TOKEN, Gate, GatewayTown, running_gates
 from handlers.cli.demo.script import PASSWORD
 from handlers.cli.demo.stage import DemoFailed, Stage, set_stage
 from handlers.cli.demo.story import play
+from handlers.cli.demo.town import LocalTown
 from handlers.cli.demo.view import View
 from handlers.cli.serve import new_runner, running
 
 FOLDER = Path("data/demo")
+ACCOUNTS = ["心防一号", "心防二号", "心防三号"]  # of the sample's registry
 GAP = 0.1  # seconds; a real account keeps 3
+
+
+class DemoChannel(StrEnum):
+    LOCAL = "local"
+    WECHATY = "wechaty"
 
 
 def demo(
     leave: Annotated[
         bool, typer.Option("--exit", help="演示结束后退出，打印一行 JSON；不变量不成立时退出码为 1")
     ] = False,
+    channel: Annotated[
+        DemoChannel, typer.Option(help="在哪个通道上演示；wechaty 用真实网关和模拟的微信，需要 Node")
+    ] = DemoChannel.LOCAL,
 ) -> None:
     """演示整个流程：导入嵊泗县登记表，推送红色预警，答复居民，统计转发。"""
     with shown_errors(), new_runner() as runner:
-        settings = _settings(leave=leave)
-        set_up_logs(settings)
-        logging.getLogger("bot").setLevel(logging.CRITICAL)  # the story breaks a group on purpose; the view tells
-        code = runner.run(_demo(settings, leave=leave))
+        code = runner.run(_demo(channel, leave=leave))
     raise typer.Exit(code)
 
 
-def _settings(*, leave: bool) -> Settings:
-    """A fresh folder each time, accounts thirty times as fast as real ones, no quiet hours."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
+def _settings(gates: list[Gate], *, leave: bool) -> Settings:
+    """Accounts thirty times as fast as real ones, no quiet hours."""
     changes: dict[str, Any] = {"port": 0} if leave else {}
+    if gates:
+        changes["channels"] = ["wechaty"]
+        changes["wechaty_gateways"] = [
+            {"name": gate.account, "endpoint": f"127.0.0.1:{gate.port}", "token": TOKEN} for gate in gates
+        ]
     return load_settings(
         data_dir=FOLDER,
         database_url="",
@@ -60,11 +73,21 @@ def _settings(*, leave: bool) -> Settings:
     )
 
 
-async def _demo(settings: Settings, *, leave: bool) -> int:
+async def _demo(channel: DemoChannel, *, leave: bool) -> int:
+    """In a fresh folder each time."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    async with running_gates(ACCOUNTS if channel is DemoChannel.WECHATY else [], FOLDER) as gates:
+        settings = _settings(gates, leave=leave)
+        set_up_logs(settings)
+        logging.getLogger("bot").setLevel(logging.CRITICAL)  # the story breaks a group on purpose; the view tells
+        return await _play(settings, gates, leave=leave)
+
+
+async def _play(settings: Settings, gates: list[Gate], *, leave: bool) -> int:
     started = time.monotonic()
     note = f"演示加速：每个账号间隔 {GAP} 秒（实际默认 3 秒）；数据在 {FOLDER}/"
     async with running(settings, show_password=False) as (engine, address):
-        stage = set_stage(engine)
+        stage = set_stage(engine, GatewayTown(engine, gates) if gates else LocalTown(engine))
         try:
             with View(f"{note}；控制台 {address}") as view:
                 result = await play(stage, view)

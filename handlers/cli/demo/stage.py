@@ -10,20 +10,18 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from bot.app import Engine
-from bot.channels.local import LocalChannel
-from bot.channels.local_people import LocalPeople, sync_rooms
 from bot.identity import Actor
 from bot.people import create_bind_code
 from bot.registry import ImportResult, apply_import, plan_import
 from bot.sample_county import SAMPLE
 from bot.sheets import read_tables
 from bot.users import change_password, create_user, reset_password
-from db.dml import affected
-from db.models import Group, LocalRoom, Unit, User
+from db.models import Group, Unit, User
 from db.states import GroupMode, GroupState, Role
 from db.units import find_root
 from db.users import find_user
 from handlers.cli.demo.script import PASSWORD
+from handlers.cli.demo.town import Town
 
 Condition = Callable[[], Awaitable[bool]]
 
@@ -35,7 +33,7 @@ class DemoFailed(Exception):
 @dataclass
 class Stage:
     engine: Engine
-    people: LocalPeople
+    people: Town
     admin: Actor
     writer: Actor | None = None
     reviewer: Actor | None = None
@@ -46,22 +44,21 @@ class Stage:
         return self.engine.clock.now()
 
 
-def set_stage(engine: Engine) -> Stage:
-    channel = engine.channels["local"]
-    assert isinstance(channel, LocalChannel)
-    return Stage(engine, LocalPeople(channel), Actor(name="演示管理员", role=Role.ADMIN, origin="演示"))
+def set_stage(engine: Engine, town: Town) -> Stage:
+    return Stage(engine, town, Actor(name="演示管理员", role=Role.ADMIN, origin="演示"))
 
 
 async def import_county(stage: Stage) -> ImportResult:
     """The Excel file through the same preview and import as the console's."""
     tables = read_tables(await asyncio.to_thread(SAMPLE.read_bytes))
+    for table in tables:
+        for row in table.rows:
+            if "通道" in row.cells:
+                row.cells["通道"] = stage.people.channel
     async with stage.engine.database.write() as session:
         plan = await plan_import(session, tables)
         result = await apply_import(session, plan, stage.admin, stage.now)
-        await sync_rooms(session)
-    channel = stage.engine.channels["local"]
-    assert isinstance(channel, LocalChannel)
-    channel.rooms_changed()
+    await stage.people.build()
     stage.engine.events.publish("accounts", "alerts")
     return result
 
@@ -107,10 +104,10 @@ async def _set_password(stage: Stage, username: str, once: str = "") -> User:
 
 async def remove_bot_from_one_room(stage: Stage) -> None:
     """Somebody removes the bot from one room, which the registry cannot know yet."""
-    async with stage.engine.database.write() as session:
+    async with stage.engine.database.read() as session:
         query = sa.select(Group.room_id).where(Group.mode == GroupMode.PUSH, Group.account_id.is_not(None))
         room_id = await session.scalar(query.order_by(Group.id.desc()).limit(1))
-        await affected(session, sa.update(LocalRoom).where(LocalRoom.room_id == room_id).values(account=None))
+    await stage.people.remove_bot(str(room_id))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from bot.invariants import check_invariants
 from db.alerts import count_deliveries
 from db.figures import Figures, count_missing_groups, get_figures, list_child_figures
 from db.groups import count_groups
-from db.models import Alert, Delivery, Forward, Group, Lead, LocalMessage, Question, Reach, Reply, Unit
+from db.models import Alert, Delivery, Forward, Group, Lead, Question, Reach, Reply, Unit
 from db.rollup import count_unfolded
 from db.states import LEVEL_LABELS, AlertState, AnswerKind, DeliveryState, LeadReason
 from db.units import count_units, find_root
@@ -32,6 +32,7 @@ from handlers.cli.demo.stage import (
     remove_bot_from_one_room,
     until,
 )
+from handlers.cli.demo.town import Seen
 from handlers.cli.demo.view import View
 
 Result = dict[str, Any]
@@ -151,7 +152,7 @@ async def _levels_in_order(session: Any, alert_id: int) -> bool:
 async def _ask(stage: Stage, view: View, result: Result) -> None:
     view.begin("ask")
     groups = await list_heard_groups(stage, len(RESIDENTS) + len(CHATTER))
-    said: list[tuple[Line, int]] = []
+    said: list[tuple[Line, str]] = []
     for line, group in zip([*RESIDENTS, *CHATTER], groups, strict=True):
         await stage.people.ensure_person(line.person, line.name)
         said.append((line, await stage.people.say(line.person, str(group.room_id), line.text)))
@@ -174,9 +175,9 @@ async def _ask(stage: Stage, view: View, result: Result) -> None:
     )
 
 
-async def _replies(stage: Stage, view: View, said: list[tuple[Line, int]]) -> list[float]:
+async def _replies(stage: Stage, view: View, said: list[tuple[Line, str]]) -> list[float]:
     """Wait for the reply that each resident is owed; how long each took. Chatter must be met with silence."""
-    owed = {f"local-{message_id}": line for line, message_id in said if line in RESIDENTS}
+    owed = {message_id: line for line, message_id in said if line in RESIDENTS}
 
     async def answered() -> bool:
         async with stage.engine.database.read() as session:
@@ -186,7 +187,7 @@ async def _replies(stage: Stage, view: View, said: list[tuple[Line, int]]) -> li
     await until(answered, "每位居民得到答复", 20)
     async with stage.engine.database.read() as session:
         replies = (await session.scalars(sa.select(Reply).where(Reply.message_id.in_(owed)).order_by(Reply.id))).all()
-        spoken = [f"local-{message_id}" for line, message_id in said if line in CHATTER]
+        spoken = [message_id for line, message_id in said if line in CHATTER]
         if await session.scalar(sa.select(sa.func.count()).where(Reply.message_id.in_(spoken))):
             raise DemoFailed("机器人插嘴了与它无关的闲聊")
     for reply in replies:
@@ -203,7 +204,7 @@ async def _pass_on(stage: Stage, view: View, alert: Alert, result: Result) -> No
     for group, unit in zealous:
         person_id = f"l-{unit.code}"
         await stage.people.ensure_person(person_id, f"{unit.name}{unit.liaison}"[:12])
-        await stage.people.forward(person_id, seen.id, str(group.room_id))
+        await stage.people.forward(person_id, seen, str(group.room_id))
         view.said(f"{unit.liaison}@{group.name}", f"[转发] {alert.title}")
     copier_group, copier_unit = heard[len(zealous)]
     await stage.people.ensure_person(f"l-{copier_unit.code}", copier_unit.liaison)
@@ -218,16 +219,12 @@ async def _pass_on(stage: Stage, view: View, alert: Alert, result: Result) -> No
     )
 
 
-async def _somebody_saw(stage: Stage, alert: Alert) -> LocalMessage:
+async def _somebody_saw(stage: Stage, alert: Alert) -> Seen:
     """The alert as it stands in some group: what a liaison long-presses."""
-    async with stage.engine.database.read() as session:
-        query = sa.select(LocalMessage).where(
-            LocalMessage.sender_id.startswith("bot:"), LocalMessage.text.contains(alert.number)
-        )
-        message: LocalMessage | None = await session.scalar(query.order_by(LocalMessage.id).limit(1))
-    if message is None:
+    seen = await stage.people.find_seen(alert.number)
+    if seen is None:
         raise DemoFailed("群里看不到预警")
-    return message
+    return seen
 
 
 async def _report(stage: Stage, view: View, alert: Alert, *, own: tuple[Group, Unit], foreign: Group) -> bool:
@@ -249,9 +246,7 @@ async def _talk(stage: Stage, view: View, liaison: Liaison, text: str) -> None:
 
     async def replied() -> bool:
         async with stage.engine.database.read() as session:
-            query = sa.select(Reply).where(
-                Reply.message_id == f"local-{message_id}", Reply.state == DeliveryState.SENT
-            )
+            query = sa.select(Reply).where(Reply.message_id == message_id, Reply.state == DeliveryState.SENT)
             reply = await session.scalar(query)
         if reply is not None:
             view.said("心防（私聊）", reply.text)
@@ -335,6 +330,7 @@ async def _check(stage: Stage, view: View, result: Result) -> None:
     async with stage.engine.database.read() as session:
         checks = await check_invariants(session, stage.engine.settings)
     held = {check.name: check.holds for check in checks}
+    held["never_twice"] &= not await stage.people.list_twice(ALERT.body.splitlines()[0])  # replies name the title too
     held["second_person"] = result.pop("release_by_author_refused", False)
     held["levels_in_order"] = result.pop("levels_in_order")
     held["figures_equal_rows"] = result.pop("figures_equal_rows")
