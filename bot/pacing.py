@@ -29,8 +29,8 @@ class Pacer:
     """Pacing of one account.
 
     `history` are the starts of the last minute before this process took the account over (any order),
-    `today` how many it had today and `cards` how many of those were link cards. A start is written down as it is planned, and the real one may have been a
-    little later: `margin` seconds are added to what another process wrote.
+    `today` how many it had today and `cards` how many of those were link cards. A start is written down as it is
+    planned, and the real one may have been a little later: `margin` seconds are added to what another process wrote.
     """
 
     def __init__(
