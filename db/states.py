@@ -169,3 +169,19 @@ class LeadReason(Labelled):
 class LeadState(Labelled):
     OPEN = "open", "待处理"
     CLOSED = "closed", "已处理"
+
+
+class RevisionKind(Labelled):
+    """What a revision of a fraud type does to it."""
+
+    CONTENT = "content", "内容"
+    RETIRE = "retire", "停用"  # the bot does not know the type any more
+    SEED = "seed", "恢复自带"  # what the file of the package says counts again
+
+
+class RevisionState(Labelled):
+    DRAFT = "draft", "草稿"
+    IN_REVIEW = "in_review", "待审核"
+    LIVE = "live", "使用中"  # the bot answers with it
+    SUPERSEDED = "superseded", "已被替换"
+    DISCARDED = "discarded", "已放弃"

@@ -4,6 +4,7 @@ from db.models.alerts import Alert, Delivery, Forward, Picture, Reach, Reply, Ro
 from db.models.base import Base
 from db.models.console import AuditEntry, DayNumber, LoginFailure, Tick, User, WebSession
 from db.models.incoming import Incoming, Lead, Question
+from db.models.library import LibraryRevision
 from db.models.local import LocalMessage, LocalPerson, LocalRoom
 from db.models.registry import Account, BindCode, Group, Person, Room, RoomCount, Unit
 
@@ -19,6 +20,7 @@ __all__ = [
     "Group",
     "Incoming",
     "Lead",
+    "LibraryRevision",
     "LocalMessage",
     "LocalPerson",
     "LocalRoom",
