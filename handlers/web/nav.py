@@ -8,7 +8,7 @@ from aiohttp import web
 
 from bot.permissions import Permission, allowed
 from db.alerts import count_alerts
-from db.questions import count_leads
+from db.leads import count_leads
 from db.states import AlertState, LeadState
 from handlers.web.keys import ENGINE, Visitor
 

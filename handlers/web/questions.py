@@ -10,7 +10,8 @@ from aiohttp import web
 from bot.errors import WrongState
 from bot.identity import Actor
 from bot.leads import close_lead
-from db.questions import count_leads, count_questions, list_leads, list_questions
+from db.leads import count_leads, list_leads
+from db.questions import count_questions, list_questions
 from db.states import AnswerKind, LeadState
 from handlers.web.forms import Paging, choice_of, page_number, path_id, text_of
 from handlers.web.keys import ENGINE
