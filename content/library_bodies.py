@@ -72,6 +72,12 @@ def _texts(value: Any) -> list[str]:
     return [text for text in map(_text, _items(value)) if text]
 
 
+def field_of(body: Body, field: str) -> Any:
+    """The value of a field as `LABELS` names it: "summary", "examples.asking"."""
+    name, _, voice = field.partition(".")
+    return body[name][voice] if voice else body[name]
+
+
 def digest_of(body: Body) -> str:
     """The same for bodies that say the same."""
     plain = json.dumps(body, ensure_ascii=False, sort_keys=True)
