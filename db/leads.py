@@ -155,7 +155,9 @@ async def get_figures(session: AsyncSession) -> LeadFigures:
         sa.func.max(Lead.id), sa.func.max(Lead.claimed_at), sa.func.max(Lead.answered_at), sa.func.max(Lead.closed_at)
     )
     mark = "/".join(str(value) for value in (await session.execute(newest)).one())
-    return LeadFigures(waiting, int(alarms), f"{waiting}/{mark}")
+    arrived = sa.select(sa.func.count()).select_from(Lead).join(Reply, Reply.id == Lead.reply_id)
+    arrived = arrived.where(Lead.state == LeadState.ANSWERED, Reply.state == DeliveryState.SENT)
+    return LeadFigures(waiting, int(alarms), f"{waiting}/{mark}/{await session.scalar(arrived)}")
 
 
 async def list_recent_texts(
