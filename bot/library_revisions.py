@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import NotFound
 from bot.identity import Actor
-from bot.library_live import seed_body, seed_library
+from bot.library_live import overlaid, seed_body, seed_library
 from bot.permissions import Permission, allowed
 from bot.settings import Settings
-from content.library_bodies import Body, clean_body, faults_of_body
+from content.fraud_type import FraudType
+from content.library_bodies import Body, clean_body, digest_of, faults_of_body, type_of_body
 from db import library as store
 from db.models import LibraryRevision
 from db.states import RevisionKind, RevisionState
@@ -97,3 +101,72 @@ def name_of(revision: LibraryRevision) -> str:
     """What people call the type: its name in this revision, or in the file, or its id."""
     body = revision.body or seed_body(revision.type_id) or {}
     return str(body.get("name") or revision.type_id)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One type as the console lists it: what it says now (or said last, or is to say) and what is happening to it."""
+
+    fraud_type: FraudType
+    live: LibraryRevision | None
+    open: LibraryRevision | None
+    known: bool  # the bot knows it now
+
+    @property
+    def edited(self) -> bool:
+        """It no longer says what its file says, or never had one."""
+        return self.known and self.live is not None and self.live.kind is RevisionKind.CONTENT
+
+    @property
+    def retired(self) -> bool:
+        return self.live is not None and self.live.kind is RevisionKind.RETIRE
+
+    @property
+    def examples(self) -> int:
+        return sum(1 for _ in self.fraud_type.examples())
+
+    def contains(self, search: str) -> bool:
+        """Names, aliases and phrases are searched."""
+        each = self.fraud_type
+        words = (each.id, each.name, each.fraud_class, *each.aka, *(phrase.text for phrase in each.phrases))
+        return any(search.lower() in word.lower() for word in words)
+
+
+async def list_entries(session: AsyncSession) -> list[Entry]:
+    """Every type that there is, was or is to be, in the order of the menu; retired and new ones last."""
+    live = {each.type_id: each for each in await store.list_live(session)}
+    pending = {each.type_id: each for each in await store.list_open(session)}
+    library = overlaid(live.values())
+    entries = [Entry(each, live.get(each.id), pending.get(each.id), True) for each in library.types.values()]
+    for type_id in sorted({*live, *pending} - set(library.types)):
+        begun = pending.get(type_id)
+        body = await last_body(session, type_id) or clean_body(begun.body if begun else {})
+        entries.append(Entry(type_of_body(body), live.get(type_id), begun, False))
+    return entries
+
+
+async def get_entry(session: AsyncSession, type_id: str) -> Entry:
+    for entry in await list_entries(session):
+        if entry.fraud_type.id == type_id:
+            return entry
+    raise NotFound(f"没有编号为 {type_id} 的诈骗类型")
+
+
+def seed_is_newer(entry: Entry) -> bool:
+    """The file of the package has changed since the live revision was begun: a look at it may be worth while."""
+    seed = seed_body(entry.fraud_type.id)
+    return entry.edited and seed is not None and entry.live is not None and entry.live.seed_digest != digest_of(seed)
+
+
+def states_of(entries: list[Entry]) -> Counter[str]:
+    """How many types there are in each state that one can look for."""
+    return Counter(state for entry in entries for state in STATES if is_in(entry, state))
+
+
+STATES = {"in_review": "待审核", "draft": "草稿", "edited": "已修改", "retired": "已停用"}
+
+
+def is_in(entry: Entry, state: str) -> bool:
+    if state in ("edited", "retired"):
+        return bool(getattr(entry, state))
+    return entry.open is not None and entry.open.state == state

@@ -8,25 +8,37 @@ from dataclasses import dataclass
 
 from bot.knowledge import Knowledge, Loaded, build
 from bot.library_live import LibraryWatch, overlaid, with_types
-from content.asking import Explanation
 from content.library_bodies import Body, clean_body, type_of_body
-from content.screening import Screening
 from db import library as store
 from db.models import LibraryRevision
 from db.session import Database
-from db.states import RevisionKind
+from db.states import AnswerKind, RevisionKind
 
 LONGEST = 1000  # characters of a message that is tried
 SHOWN = 8  # phrases and examples
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What one library makes of a message, and why. `names`: of the types it knows."""
+class Reason:
+    """A phrase that was found, or an example that resembles the message; `weight` says how much it tells."""
 
-    explanation: Explanation
-    screening: Screening
-    names: dict[str, str]
+    type_name: str
+    text: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one library makes of a message, and why. `score` and `fraud` are probabilities, 0..1."""
+
+    kind: AnswerKind
+    text: str
+    types: tuple[str, ...]  # names, the best first
+    score: float
+    fraud: float
+    alarm: bool  # in a group it would be taken for a scam
+    phrases: tuple[Reason, ...]
+    examples: tuple[Reason, ...]
 
 
 class Trials:
@@ -77,5 +89,18 @@ def _build(live: Sequence[LibraryRevision], draft: LibraryRevision | None) -> Lo
 
 
 def _explain(loaded: Loaded, text: str) -> Trial:
+    explanation, screening = loaded.asker.explain(text), loaded.screener.screen(text)
     names = {each.id: each.name for each in loaded.library.types.values()}
-    return Trial(loaded.asker.explain(text), loaded.screener.screen(text), names)
+    reply = explanation.reply
+    return Trial(
+        kind=AnswerKind(reply.kind),
+        text=reply.text,
+        types=tuple(names[each] for each in reply.types),
+        score=reply.score,
+        fraud=explanation.match.fraud,
+        alarm=screening.alarm,
+        phrases=tuple(Reason(names[hit.type_id], hit.phrase.text, hit.evidence) for hit in explanation.hits[:SHOWN]),
+        examples=tuple(
+            Reason(names[near.type_id], near.text, near.similarity) for near in explanation.neighbours[:SHOWN]
+        ),
+    )

@@ -32,6 +32,8 @@ _ENUMS = (
     states.LeadReason,
     states.LeadState,
     states.Relation,
+    states.RevisionKind,
+    states.RevisionState,
     states.Role,
     states.Severity,
     states.UnitKind,
