@@ -100,7 +100,7 @@ async def answer(
         return None
     question = await store.add_question(session, _question(message, group, text, said, now))
     lead = await _record(session, dialog, question, said, message, account_id, now)
-    return Answered("" if limited else addressed_to(message, said.text), said.kind, said.types, lead)
+    return Answered("" if limited else _shown(message, said), said.kind, said.types, lead)
 
 
 def _in_conversation(
@@ -123,8 +123,13 @@ def _as_question(knowledge: Knowledge, call: Call, turn: Turn | None, text: str)
     if not (call.called or _speaks_up(knowledge, call, reply)):
         return None
     kind = AnswerKind(reply.kind)
-    shown = with_hint(reply.text) if kind is AnswerKind.ANSWER else reply.text
-    return Said(kind, shown, reply.types, lead=_LEADS.get(kind), score=reply.score)
+    return Said(kind, reply.text, reply.types, lead=_LEADS.get(kind), score=reply.score)
+
+
+def _shown(message: Incoming, said: Said) -> str:
+    """In chat an answer says what can be replied to it; on a page there are buttons."""
+    hinted = said.kind is AnswerKind.ANSWER and message.channel != PORTAL
+    return addressed_to(message, with_hint(said.text) if hinted else said.text)
 
 
 def _speaks_up(knowledge: Knowledge, call: Call, reply: Reply) -> bool:

@@ -12,6 +12,7 @@ from handlers.web.keys import ENGINE, STOPPING
 from handlers.web.library_try import TRIALS
 from handlers.web.live import SHARED, Shared
 from handlers.web.middlewares import add_headers, errors, sessions
+from handlers.web.portal import create_portal
 from handlers.web.registry import UPLOADS
 from handlers.web.rights import guarded
 from handlers.web.routes import ROUTES
@@ -31,6 +32,7 @@ def create_web(engine: Engine) -> web.Application:
     app[SHARED] = Shared()
     app[UPLOADS] = {}
     app[TRIALS] = Trials(engine.database, engine.knowledge, engine.library)
+    create_portal(app)
     setup_templates(app, engine.settings)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))

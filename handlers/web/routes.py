@@ -14,12 +14,13 @@ from handlers.web import (
     auth,
     group_warning,
     home,
+    leads,
     library,
     library_form,
     library_try,
-    leads,
     live,
     pictures,
+    portal,
     questions,
     registry,
     units,
@@ -96,6 +97,11 @@ ROUTES: list[Route] = [
     Route("POST", "/library/revisions/{id}/send_back", library.send_back, P.LIBRARY),  # authors; else reviewers only
     Route("POST", "/library/revisions/{id}/discard", library.discard, P.LIBRARY),  # authors; else reviewers only
     Route("POST", "/library/revisions/{id}/approve", library.approve, P.REVIEW_LIBRARY),
+    #
+    Route("GET", "/ask", portal.ask_page, PUBLIC),
+    Route("GET", "/ask/messages", portal.news, PUBLIC),
+    Route("POST", "/ask/messages", portal.say, PUBLIC, limit=portal.BODY, cookieless=True),
+    Route("GET", "/widget.js", portal.widget, PUBLIC),
     #
     Route("GET", "/accounts", accounts.accounts_page, P.SEE_ALERTS),
     Route("GET", "/accounts/now", accounts.accounts_now, P.SEE_ALERTS),
