@@ -6,6 +6,7 @@ from db.models.console import AuditEntry, DayNumber, LoginFailure, Tick, User, W
 from db.models.incoming import Incoming, Lead, Question
 from db.models.library import LibraryRevision
 from db.models.local import LocalMessage, LocalPerson, LocalRoom
+from db.models.pages import PageVisit, Secret, Seen
 from db.models.registry import Account, BindCode, Group, Person, Room, RoomCount, Unit
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "LocalPerson",
     "LocalRoom",
     "LoginFailure",
+    "PageVisit",
     "Person",
     "Picture",
     "Question",
@@ -33,6 +35,8 @@ __all__ = [
     "Rollup",
     "Room",
     "RoomCount",
+    "Secret",
+    "Seen",
     "Send",
     "Tick",
     "Unit",
