@@ -36,6 +36,7 @@ _ONLY_TEXT = (
     "我现在还看不懂图片、语音和文件。请用文字说说：对方是谁、让您做什么、有没有转账或给验证码。\n"
     "已经转账请马上拨打 110；拿不准请拨打反诈专线 96110。"
 )
+_UPGRADED = (LeadReason.UNANSWERED, LeadReason.USELESS, LeadReason.PERSON)  # of one dialog: the strongest counts
 _LEADS = {AnswerKind.NONE: LeadReason.UNANSWERED, AnswerKind.EMERGENCY: LeadReason.EMERGENCY}
 
 
@@ -68,7 +69,14 @@ class _Dialog:
     @property
     def past(self) -> Past | None:
         last = self.last
-        return None if last is None else Past(last.kind, tuple(last.types), self.lead is not None)
+        if last is None:
+            return None
+        seen: set[str] = set()
+        for one in self.questions:
+            seen.update(one.types if one.kind is AnswerKind.CHOICES else one.types[:1])
+            if one is self.told:
+                break
+        return Past(last.kind, tuple(last.types), self.lead is not None, frozenset(seen))
 
 
 async def answer(
@@ -99,7 +107,7 @@ async def answer(
     if limited and said.kind is not AnswerKind.EMERGENCY:
         return None
     question = await store.add_question(session, _question(message, group, text, said, now))
-    lead = await _record(session, dialog, question, said, message, account_id, now)
+    lead = await _record(session, dialog, question, said, message, account_id, settings, now)
     return Answered("" if limited else _shown(message, said), said.kind, said.types, lead)
 
 
@@ -142,15 +150,21 @@ def _member(message: Incoming) -> str:
 
 
 async def _find_dialog(session: AsyncSession, message: Incoming, settings: Settings, now: datetime) -> _Dialog:
-    questions = await store.list_dialog(
+    questions = await _list_dialog(session, message, settings, now)
+    lead = await lead_store.find_dialog_lead(session, [one.id for one in questions], reasons=_UPGRADED)
+    return _Dialog(questions, lead)
+
+
+async def _list_dialog(
+    session: AsyncSession, message: Incoming, settings: Settings, now: datetime
+) -> Sequence[Question]:
+    return await store.list_dialog(
         session,
         now - timedelta(minutes=settings.context_minutes),
         channel=message.channel,
         room_id=message.room_id,
         member_hash=_member(message),
     )
-    lead = await lead_store.find_dialog_lead(session, [one.id for one in questions]) if questions else None
-    return _Dialog(questions, lead)
 
 
 def _question(message: Incoming, group: Group | None, text: str, said: Said, now: datetime) -> Question:
@@ -177,12 +191,15 @@ async def _record(
     said: Said,
     message: Incoming,
     account_id: int | None,
+    settings: Settings,
     now: datetime,
 ) -> bool:
     """Feedback goes to the answer it is about; True when a lead was made, changed or closed."""
     if said.feedback is not None and dialog.last is not None:
         await store.set_feedback(session, dialog.last.id, said.feedback)
     waits = dialog.lead
+    if said.lead is LeadReason.EMERGENCY and await _said_more(session, message, question, settings, now):
+        return True
     if said.feedback is Feedback.USEFUL and waits is not None and waits.reason is not LeadReason.PERSON:
         return await lead_store.close_lead(session, waits.id, user_id=None, at=now)  # helped after all
     if said.lead is None:
@@ -204,6 +221,19 @@ async def _record(
             created_at=now,
         ),
     )
+    return True
+
+
+async def _said_more(
+    session: AsyncSession, message: Incoming, question: Question, settings: Settings, now: datetime
+) -> bool:
+    """Somebody in danger says more: one person is one alarm, and whoever takes care of it reads all of it."""
+    questions = await _list_dialog(session, message, settings, now)
+    alarm = await lead_store.find_dialog_lead(session, [one.id for one in questions], reasons=(LeadReason.EMERGENCY,))
+    if alarm is None:
+        return False
+    if question.text not in alarm.text.split("\n"):
+        alarm.text = f"{alarm.text}\n{question.text}"[:KEPT_TEXT]
     return True
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
@@ -42,11 +42,13 @@ class Turn:
 
 @dataclass(frozen=True)
 class Past:
-    """What this person was answered last in this room. `waiting`: a person has been asked to look already."""
+    """What this person was answered last in this room. `waiting`: a person has been asked to look already; `seen`: types
+    shown since the question was asked."""
 
     kind: AnswerKind
     types: tuple[str, ...]
     waiting: bool = False
+    seen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ _ANSWERED: Final = frozenset({AnswerKind.ANSWER, AnswerKind.CONTINUED, AnswerKin
 def respond(library: Library, turn: Turn, past: Past | None) -> Said | None:
     """The reply to a turn; None when it must be read as a question after all (or as a wish for the menu)."""
     if past is not None:  # a type may have left the library since
-        past = Past(past.kind, tuple(each for each in past.types if each in library.types), past.waiting)
+        past = replace(past, types=tuple(each for each in past.types if each in library.types))
     if turn.act is Act.NUMBER:
         return _choose(library, turn.number, past)
     if turn.act is Act.MORE:
@@ -157,7 +159,9 @@ def _more(library: Library, topic: Topic, past: Past | None) -> Said | None:
 def _other(library: Library, past: Past | None) -> Said:
     if past is None or past.kind not in _ANSWERED:
         return Said(AnswerKind.TALK, texts.TELL_FIRST)
-    if past.kind is not AnswerKind.CHOICES and len(past.types) > 1:
+    if past.kind is AnswerKind.CHOICES:  # offering again what was offered would go round in circles
+        return Said(AnswerKind.TALK, texts.NO_MORE)
+    if len(past.types) > 1:
         rest = past.types[1:]
         return Said(AnswerKind.ANSWER, render_answer(library.types[rest[0]]), rest)
     return _offer(library, past, texts.OFFER) or Said(AnswerKind.TALK, texts.NO_MORE)
@@ -176,7 +180,7 @@ def _useless(library: Library, past: Past | None) -> Said:
 
 def _offer(library: Library, past: Past, heading: str) -> Said | None:
     """Types that have not been offered yet: the less likely ones, then those related to the first."""
-    seen = set(past.types) if past.kind is AnswerKind.CHOICES else set(past.types[:1])
+    seen = past.seen | set(past.types if past.kind is AnswerKind.CHOICES else past.types[:1])
     near = [*past.types, *(each for known in past.types for each in library.types[known].related)]
     offered = [each for each in dict.fromkeys(near) if each not in seen and each in library.types][:MOST_CHOICES]
     if not offered or past.kind not in _ANSWERED:

@@ -16,7 +16,6 @@ from db.models import Group, Lead, Question, Reply, Unit, User
 from db.states import DeliveryState, LeadReason, LeadState
 
 UNDONE = (LeadState.OPEN, LeadState.CLAIMED)
-_ASKED = (LeadReason.UNANSWERED, LeadReason.USELESS, LeadReason.PERSON)
 
 
 @dataclass(frozen=True)
@@ -71,9 +70,13 @@ async def has_lead(
     return (await session.scalar(query.limit(1))) is not None
 
 
-async def find_dialog_lead(session: AsyncSession, question_ids: Collection[int]) -> Lead | None:
-    """The newest lead that these questions of one person have made and nobody is done with; alarms stand by themselves."""
-    query = sa.select(Lead).where(Lead.question_id.in_(question_ids), Lead.state.in_(UNDONE), Lead.reason.in_(_ASKED))
+async def find_dialog_lead(
+    session: AsyncSession, question_ids: Collection[int], *, reasons: Collection[LeadReason]
+) -> Lead | None:
+    """The newest lead for one of these reasons that these questions of one person made and nobody is done with."""
+    query = sa.select(Lead).where(
+        Lead.question_id.in_(question_ids), Lead.state.in_(UNDONE), Lead.reason.in_(reasons)
+    )
     return (await session.scalars(query.order_by(Lead.id.desc()).limit(1))).one_or_none()
 
 

@@ -10,7 +10,7 @@ function show(alarms) {
     bar.setAttribute("role", "alert");
     document.body.prepend(bar);
   }
-  bar.textContent = `${alarms} 人可能正在被骗，还没有人处理——点这里查看`;
+  bar.textContent = `${alarms} 人可能正在被骗，点这里处理`;
 }
 
 async function look() {
