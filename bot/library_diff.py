@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
-from content.library_bodies import LABELS, Body, field_of, split_phrase
+from content.library_bodies import LABELS, TEXTS, Body, field_of, split_phrase
 
 Part = tuple[str, bool]
 """A piece of text, and whether it is what differs."""
@@ -37,7 +37,7 @@ def compare(old: Body | None, new: Body | None) -> list[FieldDiff]:
     """Every field that differs, in the order of the form; without one side, all that the other says."""
     found = []
     for field, label in LABELS.items():
-        rows = list(_rows(_lines(old, field), _lines(new, field)))
+        rows = list(_rows(_lines(old, field), _lines(new, field), one=field in TEXTS))
         differing = tuple(row for row in rows if row.kind != "same")
         if differing:
             found.append(FieldDiff(field, label, differing, len(rows) - len(differing)))
@@ -60,12 +60,12 @@ def _phrase(written: str) -> str:
     return f"{words}（权重 {weight or '？'}）"
 
 
-def _rows(old: list[str], new: list[str]) -> Iterator[Row]:
+def _rows(old: list[str], new: list[str], *, one: bool) -> Iterator[Row]:
     # Entries of a list are mostly a set: one that only moved is the same.
     kept = set(old) & set(new)
     yield from (Row("same") for text in new if text in kept)
     gone, come = [text for text in old if text not in kept], [text for text in new if text not in kept]
-    for before, after in _paired(gone, come):
+    for before, after in [(gone[0], come[0])] if one and gone and come else _paired(gone, come):
         if before and after:
             yield Row("changed", *_marked(before, after))
         elif before:
@@ -83,7 +83,7 @@ def _paired(gone: list[str], come: list[str]) -> Iterator[tuple[str, str]]:
     left = list(gone)
     for after in come:
         best = max(left, key=lambda before: _likeness(before, after), default="")
-        alike = bool(best) and (_likeness(best, after) >= 0.5 or (len(gone) == 1 and len(come) == 1))
+        alike = bool(best) and _likeness(best, after) >= 0.5
         if alike:
             left.remove(best)
         yield (best, after) if alike else ("", after)
@@ -91,7 +91,8 @@ def _paired(gone: list[str], come: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _likeness(before: str, after: str) -> float:
-    return SequenceMatcher(None, before, after, autojunk=False).ratio()
+    old, new = (text.partition("（权重")[0] for text in (before, after))
+    return SequenceMatcher(None, old, new, autojunk=False).ratio()
 
 
 def _marked(before: str, after: str) -> tuple[tuple[Part, ...], tuple[Part, ...]]:

@@ -34,13 +34,14 @@ def seed_library() -> Library:
 
 
 @cache
-def _seed_text(type_id: str) -> bytes | None:
+def seed_text(type_id: str) -> bytes | None:
+    """The file of the package, None for a type that it does not have."""
     return (DEFAULT_FOLDER / f"{type_id}.yaml").read_bytes() if type_id in seed_library().types else None
 
 
 def seed_body(type_id: str) -> Body | None:
     """The type as the files of the package have it, None for one that they do not have."""
-    data = _seed_text(type_id)
+    data = seed_text(type_id)
     return None if data is None else read_body(data)
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "ask": ("handlers.cli.knowledge", "ask", ""),
     "screen": ("handlers.cli.knowledge", "screen", ""),
     "match": ("handlers.cli.knowledge", "match", ""),
+    "library": ("handlers.cli.library", "library_app", "反诈知识库：检查、导出、导入"),
     "stats": ("handlers.cli.stats", "stats", ""),
     "people": ("handlers.cli.people", "people_app", "绑定联络员和民警的聊天身份"),
     "user": ("handlers.cli.user", "user_app", "控制台用户"),

@@ -11,8 +11,8 @@ function count(list) {
   if (shown) shown.textContent = list.querySelectorAll(".entry").length;
 }
 
-function field(name, value, label) {
-  return Object.assign(document.createElement("input"), { name, value, maxLength: 300, ariaLabel: label });
+function field(kind, name, value, label) {
+  return Object.assign(document.createElement(kind), { name, value, maxLength: 300, ariaLabel: label });
 }
 
 /** A row for one line; a phrase may bring its weight: "5 | 中奖 + 税". */
@@ -21,14 +21,14 @@ function entry(list, line) {
   row.className = "entry";
   const drop = Object.assign(document.createElement("button"), { type: "button", className: "quiet drop-entry", textContent: "✕", ariaLabel: "删去这一条" });
   if (list.dataset.list !== "phrases") {
-    row.append(field(list.dataset.list, line, "新的一条"), drop);
+    row.append(Object.assign(field("textarea", list.dataset.list, line, "新的一条"), { rows: 1, className: "one-line" }), drop);
     return row;
   }
   const weights = list.querySelector("[name='more.weight']");
   const select = weights.cloneNode(true);
   const [, own, text] = line.match(/^\s*([1-5])\s*\|(.*)$/) ?? [null, weights.value, line];
   Object.assign(select, { name: "phrase_weight", value: own, ariaLabel: "权重" });
-  row.append(select, field("phrase_text", text.trim(), "新的短语"), drop);
+  row.append(select, field("input", "phrase_text", text.trim(), "新的短语"), drop);
   return row;
 }
 
@@ -72,7 +72,7 @@ form.addEventListener("click", (event) => {
 
 /** Enter in a row must not send the form by mistake. */
 form.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && event.target.matches("input")) event.preventDefault();
+  if (event.key === "Enter" && event.target.matches("input, .one-line")) event.preventDefault();
 });
 
 const filter = form.querySelector("[data-filter]");
