@@ -61,6 +61,16 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranked:
+    """A type that a message may be about. ``score``: probability of it, 0..1; ``fraud_class``: "4 冒充…类"."""
+
+    type_id: str
+    name: str
+    fraud_class: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbour:
     """An example of the library that resembles a message; ``similarity`` 0..1."""
 
@@ -92,9 +102,21 @@ class Asker:
 
     def ask(self, text: str) -> Reply:
         """The reply to one message. Total: never raises, whatever the text; at most 600 characters."""
-        return self._reply(text, self.matcher.match(text))
+        return self.reply(text, self.matcher.match(text))
 
-    def _reply(self, text: str, match: Match) -> Reply:
+    def rank(self, text: str, count: int = 3) -> tuple[Ranked, ...]:
+        """The ``count`` likeliest types (at most eight), best first, however unlikely that it is fraud at all."""
+        return self.ranked(self.matcher.match(text), count)
+
+    def ranked(self, match: Match, count: int = 3) -> tuple[Ranked, ...]:
+        """The same of a message that is already matched."""
+        types = self.library.types
+        return tuple(
+            Ranked(each, types[each].name, types[each].fraud_class, score) for each, score in match.ranked[:count]
+        )
+
+    def reply(self, text: str, match: Match) -> Reply:
+        """The reply to a message that is already matched."""
         word = match.text.strip("!。. ") or text.strip()
         if word in _MENU_WORDS:
             return Reply("menu", (), 1.0, self._menu)
@@ -141,7 +163,7 @@ class Asker:
         """Phrases found (strongest first) and the nearest examples, beside the reply."""
         match = self.matcher.match(text)
         hits = tuple(sorted(match.hits, key=lambda hit: -hit.evidence))
-        return Explanation(self._reply(text, match), match, hits, self._examples.nearest(match.text))
+        return Explanation(self.reply(text, match), match, hits, self._examples.nearest(match.text))
 
     @cached_property
     def _examples(self) -> ExampleIndex:

@@ -2,7 +2,8 @@
 
 Written as rules and not learnt: every decision must be explainable afterwards, and there are no real cases to learn
 from. An act counts only when it is told as done (了, 已经, 刚, 正在); denials, conditions, old cases, hearsay and
-everyday payments are taken away again.
+everyday payments are taken away again. A loss told at length, without a word of now and without asking for help, is a
+story and no emergency; the bare "转了3万" is one.
 """
 
 from __future__ import annotations
@@ -25,8 +26,15 @@ _DONE: Final = "了|过去了|过去啦|出去了|进去了|完了|好了|掉了
 # Acts that can hardly be meant otherwise.
 _CERTAIN: Final[dict[str, tuple[str, ...]]] = {
     "paid": (
-        r"^(?:我|我们|俺|救命)?(?:被骗|遭骗|被诈骗|受骗)(?:怎么办|咋办|咋整|救命|求助)?$",
-        rf"(?<!被人)被(?:人|他|她|对方|网友|客服|平台|他们)?(?:骗|坑|诈骗|诈|忽悠|敲诈|勒索)(?:子)?(?:了|走|去|光|掉|完|得|{_NUMBER})",
+        r"^(?:我|我们|俺|救命)?(?:被骗|遭骗|被诈骗|受骗)(?:钱|财)?(?:了)?(?:怎么办|咋办|咋整|救命|求助)?$",
+        rf"^(?:急|救命)?(?:我|我们|俺)?(?:已经|都|就|刚)?(?:付|转|打|汇|交)(?:了|完|过去|出去)(?:了|钱|账|款|{_AMOUNT}|{_NUMBER})*$",
+        r"被(?:骗|诈骗)(?:了)?(?:钱|财)|(?:刚刚?|刚才|才|现在)被(?:骗|诈骗)$",
+        rf"(?:分钟|小时|钟头|一会儿?)(?:之)?前.{{0,6}}(?:{_PAY_SHORT}|{_PAY})(?:了|的|过去|出去)",
+        r"(?:刚刚?|刚才|才)把?.{0,4}钱.{0,4}(?:转|打|汇|付|划)(?:走|过去|出去|给)",
+        r"(?:现在|正|马上|这会儿|这就)(?:在)?.{0,4}(?:银行|柜台|atm|柜员机).{0,6}(?:转|汇|取|打)(?:款|钱|账|现)",
+        r"(?:正在|正要|这会儿|马上要?)(?:给|往|向).{1,10}(?:转|汇|打)(?:款|钱|账)",
+        r"(?:威胁|敲诈|勒索|恐吓|曝光).{0,14}(?:现在|马上|正在|今天|立刻)|(?:现在|马上|正在|今天).{0,10}(?:威胁|敲诈|勒索|恐吓)",
+        rf"(?<!被人)被(?:人|他|她|对方|网友|客服|平台|他们)?(?:骗|坑|诈骗|诈|忽悠|敲诈|勒索)(?:子)?(?:了|走|去(?=了|{_NUMBER}|$)|光|掉|完|{_NUMBER})",
         rf"被(?:骗|诈骗|坑).{{0,3}}{_AMOUNT}",
         r"(?:受骗|上当|上当受骗|中招|着了?道|被套路|遇到骗子)了",
         rf"骗(?:走|了|去|光)(?:{_FAMILY})",
@@ -40,11 +48,12 @@ _CERTAIN: Final[dict[str, tuple[str, ...]]] = {
         rf"(?:{_PAY_SHORT})给(?:了)?(?:{_THEM}).{{0,6}}(?:{_AMOUNT}|了)",
         rf"给(?:{_THEM}).{{0,6}}(?:{_PAY_SHORT}|{_PAY})(?:了|过)",
         rf"(?:现金|金条|黄金|金子|首饰|{_AMOUNT}).{{0,8}}(?:交给|拿给|寄给|递给|给)(?:了)?.{{0,8}}(?:{_THEM}|跑腿|司机|快递|上门).{{0,4}}(?:了|走)",
-        r"(?:现金|金条|黄金|金子)(?:已经|刚刚?|都|就)?(?:寄|邮|送|交)(?:出去|走|过去)?了",
+        r"(?:现金|金条|黄金|金子)(?:已经|都|就)?(?:寄|邮|送|交)(?:出去|走|过去)?了",
+        r"(?:现金|金条|黄金|金子)(?:才|刚刚?|刚才)(?:寄|邮|送|交|拿|递)(?:出去|走|过去|给)",
         r"(?:取|拿|提)出来.{0,4}(?:交|拿|递)?给.{1,8}了|(?:现金|金条|黄金).{0,6}(?:交|拿|递)给.{1,8}了",
         r"(?:刚刚?|刚才|才|今天|昨天|昨晚|已经).{0,3}被(?:人)?(?:骗|诈骗|坑|敲诈)(?!子|术|局)",
         rf"(?:转|打|汇|付|投|充)(?:过去|出去|进去)(?:了)?.{{0,4}}{_AMOUNT}",
-        rf"(?:转|充|打|垫)了{_NUMBER}(?:次|笔|单|回)",
+        rf"(?:转|充|打|垫)了{_NUMBER}(?:次|笔|单|回)(?!电话)",
         r"已(?:经)?(?:付款|转账|汇款|打款|转钱)|(?:刚刚?|才|刚才)(?:付|转|打|汇)(?:账|款|钱|过去|出去)?(?:完|以后|之后|就)",
         r"(?:钱|余额|存款|卡里).{0,3}(?:突然|一下子|莫名其妙|莫名|全都?|都)(?:没|不见|少)了",
         r"(?:钱|款|额度).{0,4}(?:转|划|刷)走了",
@@ -52,7 +61,7 @@ _CERTAIN: Final[dict[str, tuple[str, ...]]] = {
         rf"(?:扣|少|刷|丢)了(?:我|卡里)?{_AMOUNT}",
     ),
     "code": (
-        r"验证码.{0,8}(?:给|告诉|念|报|说|读|输|透露|提供|发|填).{0,8}(?:了|啦|才发现|才知道)",
+        r"验证[码吗马嘛].{0,8}(?:给|告诉|念|报|说|读|输|透露|提供|发|填).{0,8}(?:了|啦|才发现|才知道)",
         rf"(?:给|告诉|发|念|报|说|提供|透露|输|填)了.{{0,4}}(?:{_THEM})?.{{0,4}}验证码",
         r"(?:已经|刚刚?|刚才|都|就).{0,4}(?:把)?.{0,4}验证码.{0,4}(?:给|告诉|发|念|报|说|输|填)",
         rf"(?:密码|卡号|身份证号?|付款码|收款码|人脸).{{0,10}}(?:给|告诉|发给|念给|报给|提供给)(?:了)?.{{0,4}}(?:{_THEM}).{{0,3}}(?:了|啦)",
@@ -68,7 +77,9 @@ _CERTAIN: Final[dict[str, tuple[str, ...]]] = {
         r"(?:开|打开|开启|点|同意|接受|进行)了.{0,6}(?:屏幕共享|共享屏幕|共享|远程)",
         r"共享了.{0,6}屏幕|(?:屏幕|手机屏幕)(?:给(?:他|她|对方|客服|人家)?)?共享(?:给(?:他|她|对方|客服))?了",
         r"手机.{0,6}(?:被|让)(?:他|她|对方|人|别人|人家)?.{0,3}(?:控制|远程|锁住|锁了|黑屏)",
-        r"手机(?:自己|不受我?|突然自己).{0,4}(?:动|控制|操作|转)",
+        r"手机.{0,6}(?:自己|不受我?|突然自己).{0,4}(?:动|控制|操作|转)",
+        r"(?:别|不要|不让|不许|不准)关.{0,3}(?:共享|屏幕|会议|视频)",
+        r"正(?:在)?(?:远程)?(?:控制|操控)(?:着)?我(?:的)?(?:手机|电脑)|(?:屏幕|共享).{0,6}我(?:还|正|一直)?开着",
         r"(?:他|她|对方|客服|警察).{0,4}(?:正在|在)(?:看|操作|控制)(?:着)?我(?:的)?(?:手机|屏幕)",
         r"(?:他|她|对方|客服|人家).{0,3}(?:在|正在|能)(?:远程|操控|控制)|(?:跟着|按着?|照着?)(?:他|她|对方|人家|客服)(?:在)?操作",
     ),
@@ -104,16 +115,19 @@ _POSSIBLE: Final[dict[str, tuple[str, ...]]] = {
         r"扫了.{0,8}码|(?:二维码|码).{0,4}扫了",
     ),
 }
+# Denials and questions reach to the next "我", which starts another statement; conditions reach across it.
 _DENIED: Final = re.compile(
-    r"(?:没有?|还没|未|并没|别|不要|不能|不会|不敢|不想|不肯|差点儿?|差一点|险些|幸亏|幸好|好在|要不要|该不该|能不能|可不可以|会不会"
-    r"|要是|如果|假如|假设|万一|一旦|怎么才?能?|怎样|如何|打算|准备|想要|正要|快要|才能|要先|先要|得先|要我|必须|需要|(?:网警|律师|黑客|有人|说能|能帮|帮我|帮忙).{0,8}(?:追回|找回|追)|以防|防止|避免|拒绝了?|没让|骗子会|会说|怎么知道.{0,4}|判断.{0,4}|识别.{0,4}|看出.{0,4})"
-    r".{0,5}$"
+    r"(?:没有?(?!了|法)|还没|未|并没|别|不要|不能|不会|不敢|不想|不肯|要不要|该不该|能不能|可不可以|会不会|怎么(?!办)才?能?|怎样|如何"
+    r"|打算|准备|想要|正要|快要|才能|要先|先要|得先|必须|需要|拒绝了?|没让|以防|防止|避免)[^我]{0,5}$"
+    r"|(?:差点儿?|差一点|险些|幸亏|幸好|好在|要是|如果|假如|假设|万一|一旦|要我|(?:网警|律师|黑客|有人|说能|能帮|帮我|帮忙).{0,8}(?:追回|找回|追)"
+    r"|骗子会|会说|怎么知道.{0,4}|判断.{0,4}|识别.{0,4}|看出.{0,4}).{0,5}$"
+    r"|(?:说|讲)(?:只要|要|先|得|是)?$"
 )
 _DENIED_INSIDE: Final = re.compile(
-    r"没(?!了|法)|未|别(?!人)|不(?!见|受|下|掉|知|理|回|上|到|了)|要不|才能|再|会(?:没|被|不)"
+    r"没(?!了|法)|未|别(?!人|关)|不(?!见|受|下|掉|知|理|回|上|到|了|听|让|许|准)|要不|才能|再|会(?:没|被|不)"
 )
 _UNDONE: Final = re.compile(
-    r"^.{0,6}(?:会不会|会怎|能不能|可以吗|能吗|行吗|安全吗|才能|才可以|才给|才行|再说|之后才|以后才|是不是就)"
+    r"^.{0,6}(?:就(?:能|可以|给|放款|放|返|会|行)|会不会|会怎|能不能|可以吗|能吗|行吗|安全吗|才能|才可以|才给|才行|再说|之后才|以后才|是不是就)"
 )
 _OLD: Final = re.compile(
     rf"去年|前年|上个月|上上个?月|{_NUMBER}(?:多)?年前|{_NUMBER}个?多?月前|以前|从前|曾经|当年|那年|早年|很久|好久|小时候|20[012]\d年|被骗过|上过当|受过骗|转过一?次"
@@ -121,10 +135,10 @@ _OLD: Final = re.compile(
 _STILL: Final = re.compile(r"刚|今天|现在|马上|正在|今早|今晚|刚才|昨天|昨晚|今年")
 _HEARSAY: Final = re.compile(
     r"[\u4e00-\u9fff]某|受害人|事主|居民|市民|村民|新闻|报道|通报|案例|曝光|警方|民警(?:提醒|通报|接报|上门|成功|介绍|说)|反诈中心|谨防|警惕|提醒|听说|据说"
-    r"|看到有人|有人被|有个人|很多人|好多人|别人|电视|抖音上|视频里说|我县|我市|我镇|近日|日前|不法分子|嫌疑人|判处|团伙|宣传|讲座|案件|电影|小说|剧里"
+    r"|看到.{0,4}(?:有人|个人|老人|一个)|抖音|反诈|(?:就|只是|随便|想)(?:是想)?(?:问问|问一下|了解)|有人被|有个人|很多人|好多人|别人|电视|抖音上|视频里说|我县|我市|我镇|近日|日前|不法分子|嫌疑人|判处|团伙|宣传|讲座|案件|电影|小说|剧里"
 )
 _EVERYDAY: Final = re.compile(
-    r"给(?:了)?你|你查|你收|你们|转你|打你|发你|给您|给妈|给爸|房租|房贷|车贷|月供|水费|电费|水电|话费|学费|班费|伙食费|生活费|工资发|物业|停车|车险|保险费|红包|份子|礼金|首付|团购|拼单"
+    r"给(?:刚)?(?:老公|老婆|儿子|女儿|孩子|爸|妈|外婆|外公|奶奶|爷爷|爸妈|父母|家里)(?:转|打|汇|充|付)|讲课|看看到|到了没|发我|你报|报一下|给(?:了)?你|你查|你收|你们|转你|打你|发你|给您|给妈|给爸|房租|房贷|车贷|月供|水费|电费|水电|话费|学费|班费|伙食费|生活费|工资发|物业|停车|车险|保险费|红包|份子|礼金|首付|团购|拼单"
     r"|饭钱|聚餐|aa|买菜|外卖|货款|报销|发票|彩票|压岁|加油|油费|信用卡还|还款|还清|还了|社保|医保|公积金|税务|车票|船票|门票钱|房东|老板娘|食堂|油卡|公交卡|会议室|开会|上课|ppt|作业|疫苗|投票|简历|电充|充电|麻将"
 )
 _FRAUD_CONTEXT: Final = re.compile(
@@ -136,11 +150,30 @@ _COMPILED: Final = [
     for kind, patterns in table.items()
 ]
 _CLAUSES: Final = re.compile(r"[,，。.!！?？;；\n~…]+")
-_WORDS_OF_ACTS: Final = re.compile(r"[了在挂啦过着已刚被给]")
+_WORDS_OF_ACTS: Final = re.compile(r"[了在挂啦过着已刚被给前正才关]")
+_INCOMING: Final = re.compile(
+    r"(?:给|往|向)我(?:卡里|卡上|账户|的卡|的账户|支付宝|微信)?.{0,3}(?:转|打|汇|返|发|付)|(?:转|打|返|汇|付|发)(?:钱|款)?给我|返了?我"
+)
+"""Money that comes in: a scammer's bait or a wrong transfer, but no loss yet."""
+_JEST: Final = re.compile(
+    r"骗你(?:的|呢|玩)|骗(?:来|去)(?:爬|吃|玩|看|上班|加班|开会|喝|干|打)|标题|电影|游戏里|鞋|衣服|这书|本书|酒店|盗版|差评"
+)
+_NOW: Final = re.compile(
+    r"刚|今天|今早|今晚|今日|早上|上午|下午|现在|正在|马上|这会儿|此刻|还在|一直在|昨晚|昨天夜里|(?:分钟|小时|钟头)(?:之)?前|突然|已经(?!立案|报警)"
+)
+_PLEA: Final = re.compile(
+    r"怎么办|咋办|咋整|咋弄|怎么弄|救|急|求助|帮帮我|追回|追得?回|要回|要得回|拿回|找回|能退|拦|止付|冻结(?:吗|得)|报警(?:有用|来得及|吗)|先打(?:哪|什么)"
+    r"|怎么(?:追|报警|处理|弄回)|来得及|会不会犯法|该(?:做什么|怎么做)"
+)
+_STORY_FROM: Final = 18
+"""Characters from which a loss needs a word of now or a plea: who is losing money does not tell it at length."""
 _SURELY_FRAUD: Final = 0.6
+_HARDLY_FRAUD: Final = 0.05
+"""Below this, a text of some length is about something else, whatever words of loss it has (a review, a novel)."""
 _PASTED: Final = 2.5
 _LONGEST: Final = 400
 """People in an emergency write little; a longer text is a pasted message or an article, read only at its start."""
+_ONGOING: Final = frozenset({"sharing", "call"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +184,14 @@ class Emergency:
     words: tuple[str, ...]
 
 
-def find_emergency(text: str, fraud_score: float = 0.0, scammer_lead: float = 0.0) -> Emergency | None:
+def find_emergency(text: str, fraud_score: float = 0.5, scammer_lead: float = 0.0) -> Emergency | None:
     """The emergency told in ``text`` (normalised), or None.
 
     ``fraud_score`` (0..1): how surely the text is about fraud. ``scammer_lead``: by how many nats it sounds more like
     a scammer than like a resident; a pasted message (我已经付款了, 点链接激活) is not the resident's own deed.
     """
     text = text[:_LONGEST]
-    if scammer_lead > _PASTED:
-        return None
-    if not _WORDS_OF_ACTS.search(text) or _HEARSAY.search(text):
-        return None
-    if _OLD.search(text) and not _STILL.search(text):
+    if scammer_lead > _PASTED or not _may_tell_one(text, fraud_score):
         return None
     spoken = _FRAUD_CONTEXT.search(text) is not None
     context = spoken or fraud_score >= _SURELY_FRAUD
@@ -176,11 +205,27 @@ def find_emergency(text: str, fraud_score: float = 0.0, scammer_lead: float = 0.
             match = pattern.search(clause)
             if match and not _DENIED.search(clause[: match.start()]) and not _taken_back(kind, clause, match):
                 found[kind] = match[0]
-    return Emergency(tuple(found), tuple(found.values())) if found else None
+    urgent = len(text) < _STORY_FROM or not _ONGOING.isdisjoint(found) or _is_urgent(text)
+    return Emergency(tuple(found), tuple(found.values())) if found and urgent else None
+
+
+def _may_tell_one(text: str, fraud_score: float) -> bool:
+    """Whether it is worth looking: no hearsay, no old case, no jest, and not plainly about something else."""
+    if not _WORDS_OF_ACTS.search(text) or _HEARSAY.search(text) or _JEST.search(text):
+        return False
+    if _OLD.search(text) and not _STILL.search(text):
+        return False
+    return len(text) < _STORY_FROM or fraud_score >= _HARDLY_FRAUD
+
+
+def _is_urgent(text: str) -> bool:
+    return _NOW.search(text) is not None or _PLEA.search(text) is not None
 
 
 def _taken_back(kind: str, clause: str, match: re.Match[str]) -> bool:
     """A denial inside or just after the words: 验证码我没给他, 转了会不会被骗."""
+    if kind == "paid" and _INCOMING.search(clause):
+        return True
     denied = kind != "call" and _DENIED_INSIDE.search(match[0]) is not None
     return denied or _UNDONE.match(clause[match.end() :]) is not None
 

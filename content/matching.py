@@ -14,24 +14,28 @@ from math import exp, sqrt
 from operator import itemgetter
 from typing import Final
 
-from content.cues import DEMAND, DOUBT
+from content.cues import DEMAND, QUESTION, REPORT
 from content.fraud_type import VOICES, FraudType
 from content.library import Library
 from content.normalising import normalise
-from content.ordinary import ordinary_texts
+from content.ordinary import lures, ordinary_texts
 from content.phrases import Hit, PhraseFinder
 from content.resemblance import Resemblance
+from content.voice_model import Leaning, VoiceModel, load_voice_model
 
 # Logit of a type among the types: phrases and resemblance, both in nats.
-_PHRASE_GAIN: Final = 1.7
-_RESEMBLANCE_GAIN: Final = 0.7
-# Logit of "about fraud at all": phrases of the best type (square root: the first ones count most), the closest
-# voice against ordinary talk, and the small words that doubt or report a demand.
-_PHRASES_TELL: Final = 3.4
-_VOICE_TELLS: Final = 0.95
-_DOUBT_TELLS: Final = 3.4
-_DEMAND_TELLS: Final = 1.6
-_UNLESS_TOLD: Final = -6.0
+_PHRASE_GAIN: Final = 1.0
+_RESEMBLANCE_GAIN: Final = 1.2
+# Logit of "about fraud at all": how the text sounds against everyday talk at large (``voice_model``), phrases of the
+# best type (square root: the first ones count most), and the closest voice of this library against the everyday
+# talk of the package, limited so that length alone never convinces.
+_UNLESS_TOLD: Final = -2.4
+_LEANING_TELLS: Final = 0.8
+_PHRASES_TELL: Final = 0.8
+_VOICE_TELLS: Final = 0.7
+_VOICE_LIMIT: Final = 7.0
+_DEMAND_TELLS: Final = 0.2
+_REPORT_TELLS: Final = -2.5
 _RANKED: Final = 8
 _second: Final = itemgetter(1)
 _FADE: Final = 0.5
@@ -53,7 +57,8 @@ class Match:
     """What a text is about.
 
     ``text`` is normalised. ``fraud``: probability that it is about fraud at all; ``ranked``: (type id, probability),
-    best first; ``hits``: phrases found, of all types; ``evidence``: those of the best type added up, in nats.
+    best first; ``hits``: phrases found, of all types; ``evidence``: those of the best type added up, in nats;
+    ``leaning``: how it sounds against everyday talk at large.
     """
 
     text: str
@@ -62,6 +67,7 @@ class Match:
     hits: tuple[Hit, ...]
     evidence: float
     voices: Voices
+    leaning: Leaning
 
     @property
     def best(self) -> tuple[str, float]:
@@ -76,8 +82,14 @@ class Match:
 class Matcher:
     """Matches texts against one library; built once (0.3 s), then read-only and free of state."""
 
-    def __init__(self, library: Library, kinds: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        library: Library,
+        kinds: Mapping[str, Sequence[str]] | None = None,
+        voice_model: VoiceModel | None = None,
+    ) -> None:
         """``kinds``: normalised everyday texts by kind; those of the package unless a measurement holds some out."""
+        self._voice_model = voice_model or load_voice_model()
         types = list(library.types.values())
         kinds = ordinary_texts() if kinds is None else kinds
         ordinary = [line for kind, lines in kinds.items() if kind != "warning" for line in lines]
@@ -109,21 +121,24 @@ class Matcher:
         odds = [exp(logit - top) for logit in logits]
         voices = Voices(asking - ordinary, telling - ordinary, scammer - ordinary, warning - ordinary)
         evidence = phrases.get(self._ids[logits.index(top)], 0.0)
-        fraud = _fraud_probability(plain, evidence, voices)
+        leaning = self._voice_model.leaning(plain)
+        fraud = _fraud_probability(plain, evidence, voices, leaning)
         share = fraud / sum(odds)
         ranked = sorted(zip(self._ids, odds, strict=True), key=_second, reverse=True)[:_RANKED]
-        return Match(plain, fraud, tuple((each, share * odd) for each, odd in ranked), tuple(hits), evidence, voices)
+        types = tuple((each, share * odd) for each, odd in ranked)
+        return Match(plain, fraud, types, tuple(hits), evidence, voices, leaning)
 
 
-def _fraud_probability(text: str, evidence: float, voices: Voices) -> float:
+def _fraud_probability(text: str, evidence: float, voices: Voices, leaning: Leaning) -> float:
     if not text:
         return 0.0
-    logit = _UNLESS_TOLD + _PHRASES_TELL * sqrt(evidence)
-    logit += _VOICE_TELLS * max(voices.asking, voices.telling, voices.scammer)
-    if DOUBT.search(text):
-        logit += _DOUBT_TELLS
+    voice = max(voices.asking, voices.telling, voices.scammer)
+    logit = _UNLESS_TOLD + _LEANING_TELLS * max(leaning) + _PHRASES_TELL * sqrt(evidence)
+    logit += _VOICE_TELLS * max(-_VOICE_LIMIT, min(_VOICE_LIMIT, voice))
     if DEMAND.search(text):
         logit += _DEMAND_TELLS
+    if REPORT.search(text) and not QUESTION.search(text):
+        logit += _REPORT_TELLS
     return 1 / (1 + exp(-max(-40.0, min(40.0, logit))))
 
 
@@ -149,9 +164,13 @@ def _texts_of(fraud_type: FraudType, read: Callable[[str], str]) -> list[tuple[s
     texts += [(line, 0.5) for line in (*fraud_type.steps, *fraud_type.signs)]
     texts += [(faq.question, 1.0) for faq in fraud_type.faq]
     texts += [(text, 1.0) for _, text in fraud_type.examples()]
+    texts += [(text, 0.5) for text in lures().get(fraud_type.id, ())]
     phrases = ((part, phrase.weight / 5) for phrase in fraud_type.phrases for part in phrase.parts)
     return [*((read(text), weight) for text, weight in texts), *phrases]
 
 
 def _texts_in_voice(types: list[FraudType], voice: str, read: Callable[[str], str]) -> list[tuple[str, float]]:
-    return [(read(text), 1.0) for each in types for spoken, text in each.examples() if spoken == voice]
+    texts = [(read(text), 1.0) for each in types for spoken, text in each.examples() if spoken == voice]
+    if voice == "scammer":
+        texts += [(text, 0.7) for each in types for text in lures().get(each.id, ())]
+    return texts

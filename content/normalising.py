@@ -23,6 +23,8 @@ _HAN: Final = "\u3400-\u4dbf\u4e00-\u9fff"
 # there to break words; beside a Chinese character plain spaces mean nothing. Commas and full stops stay: they
 # divide clauses, and the reading of emergencies needs clauses.
 _GAPS: Final = re.compile(rf"(?<=[{_HAN}])[ .\-_*+/\\|~^=#&`'\"<>…]+(?=[{_HAN}])| +(?=[{_HAN}])|(?<=[{_HAN}]) +")
+# Between longer pieces a space is the comma of people who write none.
+_PAUSES: Final = re.compile(rf"(?<=[{_HAN}]{{4}}) +(?=[{_HAN}]{{4}})")
 _RUNS: Final = re.compile(r"[ \n]{2,}")
 
 # Spellings that evade keyword filters, and the commonest slips of voice typing. Only words that nobody writes
@@ -129,7 +131,10 @@ def normalise(text: str) -> str:
     """
     plain = text[:MAX_LENGTH].translate(_CHARACTERS)
     if not plain.isascii():
-        plain = _GAPS.sub("", _TO_SIMPLIFIED.convert(plain))
+        plain = _TO_SIMPLIFIED.convert(plain)
+        if " " in plain:
+            plain = _PAUSES.sub(",", plain)
+        plain = _GAPS.sub("", plain)
     replaced = _replace_variants(plain)
     if replaced is not plain:
         plain = _GAPS.sub("", replaced)  # a replaced word may be Chinese where the variant was not (1 v信)

@@ -1,4 +1,4 @@
-"""Everyday talk by kind: what the matcher weighs the fraud examples against."""
+"""Everyday talk by kind, and the voice of scammers by type: what the matcher learns beside the library's examples."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from pathlib import Path
 from typing import Final
 
 from content.normalising import normalise
+from content.wordings import read_wordings
 
-_FILE: Final = Path(__file__).parent / "ordinary.txt"
+_ORDINARY: Final = Path(__file__).parent / "ordinary.txt"
+_LURES: Final = Path(__file__).parent / "lures.txt"
 
 
 @cache
 def ordinary_texts() -> dict[str, tuple[str, ...]]:
-    """Normalised lines of ``ordinary.txt`` under their kind (chat, service, news, warning, smalltalk, thread)."""
-    kinds: dict[str, list[str]] = {}
-    lines: list[str] = []
-    for line in _FILE.read_text(encoding="utf-8").splitlines():
-        if line.startswith("## "):
-            lines = kinds.setdefault(line[3:].strip(), [])
-        elif line.strip() and not line.startswith("#"):
-            lines.append(normalise(line))
-    return {kind: tuple(found) for kind, found in kinds.items()}
+    """Normalised messages of ``ordinary.txt`` under their kind (chat, service, news, warning, smalltalk, thread …)."""
+    return _read(_ORDINARY)
+
+
+@cache
+def lures() -> dict[str, tuple[str, ...]]:
+    """Normalised messages of ``lures.txt`` under the id of their type."""
+    return _read(_LURES)
+
+
+def _read(path: Path) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for heading, messages in read_wordings(path):
+        found.setdefault(heading, []).extend(map(normalise, messages))
+    return {heading: tuple(texts) for heading, texts in found.items()}

@@ -15,7 +15,9 @@ import orjson
 from content.asking import Asker
 from content.fingerprints import AlertIndex
 from content.library import load_library
-from content.screening import Screener
+from content.screening import Screener, judge
+
+SHOWN_TYPES = 5
 
 Answerer = Callable[[str], dict[str, Any]]
 
@@ -25,14 +27,35 @@ class AlertFileError(Exception):
 
 
 def run_ask_jsonl(stdin: BinaryIO, stdout: BinaryIO) -> None:
-    """``{"text":…}`` → ``{"kind":…,"types":[…],"score":…,"text":…}``."""
+    """``{"text":…}`` → what :func:`answer_row` returns."""
     asker = Asker(load_library())
+    _run(stdin, stdout, lambda text: answer_row(asker, text))
 
-    def answer(text: str) -> dict[str, Any]:
-        reply = asker.ask(text)
-        return {"kind": reply.kind, "types": reply.types, "score": reply.score, "text": reply.text}
 
-    _run(stdin, stdout, answer)
+def answer_row(asker: Asker, text: str) -> dict[str, Any]:
+    """Everything that is known about one message.
+
+    ``kind``, ``types``, ``score`` and ``text`` are the reply; ``ranked`` holds the likeliest types whatever the
+    threshold (id, name, class, score); ``fraud`` is the probability that the message is about fraud at all;
+    ``emergency`` and ``scam`` (the message is itself a scam) are yes or no.
+    """
+    match = asker.matcher.match(text)
+    reply = asker.reply(text, match)
+    screening = judge(match)
+    return {
+        "kind": reply.kind,
+        "types": reply.types,
+        "score": reply.score,
+        "text": reply.text,
+        "ranked": [
+            {"id": each.type_id, "name": each.name, "class": each.fraud_class, "score": round(each.score, 4)}
+            for each in asker.ranked(match, SHOWN_TYPES)
+        ],
+        "fraud": round(match.fraud, 4),
+        "emergency": reply.kind == "emergency",
+        "scam": screening.alarm,
+        "scam_score": screening.score,
+    }
 
 
 def run_screen_jsonl(stdin: BinaryIO, stdout: BinaryIO) -> None:
@@ -60,9 +83,13 @@ def run_match_jsonl(alerts_path: Path, stdin: BinaryIO, stdout: BinaryIO) -> Non
     _run(stdin, stdout, answer)
 
 
-def ask_once(text: str, explain: bool = False) -> None:
+def ask_once(text: str, explain: bool = False, as_json: bool = False) -> None:
     """Print the reply to one message; with ``explain`` also the phrases and examples that led to it."""
-    explanation = Asker(load_library()).explain(text)
+    asker = Asker(load_library())
+    if as_json:
+        print(orjson.dumps(answer_row(asker, text)).decode())
+        return
+    explanation = asker.explain(text)
     reply = explanation.reply
     print(reply.text)
     if not explain:

@@ -14,13 +14,16 @@ from handlers.cli import jsonl as lines
 def ask(
     text: Annotated[str, typer.Argument(help="要问的话")] = "",
     jsonl: Annotated[bool, typer.Option("--jsonl", help='标准输入每行一个 {"text":…}，逐行答复')] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="一行 JSON：答复、类型排名、是否紧急、是否诈骗信息")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="列出命中的词句和最接近的例句")] = False,
 ) -> None:
     """试问一句话，看机器人怎样答复。"""
     if jsonl:
         lines.run_ask_jsonl(sys.stdin.buffer, sys.stdout.buffer)
     else:
-        lines.ask_once(text, explain=explain)
+        lines.ask_once(text, explain=explain, as_json=as_json)
 
 
 def screen(

@@ -54,7 +54,7 @@ def test_the_menu_lists_every_type(word: str) -> None:
 def test_the_name_of_a_class_offers_its_types_by_number() -> None:
     reply = asker().ask("贷款、征信类")
     assert reply.kind == "choices"
-    assert set(reply.types) == {"daikuan", "zhengxin"}
+    assert {"daikuan", "zhengxin"} <= set(reply.types)
     assert "1/2" in reply.text
     assert "\n1. " in reply.text
     assert "\n2. " in reply.text

@@ -39,7 +39,10 @@ def test_ask_has_the_published_shape_and_order() -> None:
     )
     assert [answer["kind"] for answer in answers] == ["answer", "emergency", "menu", "none"]
     for answer in answers:
-        assert list(answer) == ["kind", "types", "score", "text"]
+        assert list(answer)[:4] == ["kind", "types", "score", "text"]
+        assert list(answer)[4:] == ["ranked", "fraud", "emergency", "scam", "scam_score"]
+        assert answer["emergency"] == (answer["kind"] == "emergency")
+        assert [list(each) for each in answer["ranked"]] == [["id", "name", "class", "score"]] * 5
         assert 0 <= answer["score"] <= 1
         assert answer["text"]
     assert answers[0]["types"][0] == "shuadan"
