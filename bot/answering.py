@@ -2,43 +2,94 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.addressing import Call, addressed_to, is_certain, read_call
+from bot.conversation import Act, Past, Said, Turn, read_turn, respond, said_uncalled
+from bot.conversation_texts import warning_text, with_hint
 from bot.identity import member_hash
 from bot.knowledge import Knowledge
 from bot.messages import Incoming
-from content.answers import render_answer
+from bot.quiet import in_quiet_hours
+from bot.settings import Settings
+from content.answers import short_name
 from content.asking import Reply
+from content.screening import Screening
+from db import leads as lead_store
 from db import questions as store
 from db.models import Group, Lead, Question
-from db.states import AnswerKind, ContentKind, LeadReason
+from db.states import AnswerKind, ContentKind, Feedback, LeadReason
 
 MINUTE: Final = timedelta(minutes=1)
-PER_PERSON: Final = 6  # answers a minute that one person gets in groups: the rest of the group is reading, too
-PER_GROUP: Final = 20
-PER_PRIVATE: Final = 20  # to one person in the private chat; the account's sending budget is everybody's
 KEPT_TEXT: Final = 1000  # characters of a question that are kept
 SAME_SCAM: Final = timedelta(hours=1)  # the same words in the same group make one lead
+WARNING_GAP: Final = timedelta(hours=1)  # between two warnings in a group
+UNCALLED: Final = timedelta(minutes=3)  # so long "然后呢" in a group, said to nobody by name, may mean the bot
+PORTAL: Final = "portal"  # the channel of the dialog on web pages: a dialog is all that is known of the visitor
 
-CHOICE_STANDS: Final = timedelta(minutes=10)  # a bare number chooses among what was offered so long ago
-
-_NUMBER = re.compile(r"([1-9])[\s.。、]*")
 _ONLY_TEXT = (
     "我现在还看不懂图片、语音和文件。请用文字说说：对方是谁、让您做什么、有没有转账或给验证码。\n"
     "已经转账请马上拨打 110；拿不准请拨打反诈专线 96110。"
 )
+_UPGRADED = (LeadReason.UNANSWERED, LeadReason.USELESS, LeadReason.PERSON)  # of one dialog: the strongest counts
 _LEADS = {AnswerKind.NONE: LeadReason.UNANSWERED, AnswerKind.EMERGENCY: LeadReason.EMERGENCY}
 
 
+@dataclass(frozen=True)
+class Answered:
+    """What to say (nothing beyond the limits per minute), and whether a lead was made or changed."""
+
+    text: str
+    kind: AnswerKind
+    types: tuple[str, ...] = ()
+    lead: bool = False
+
+
+@dataclass(frozen=True)
+class _Dialog:
+    """What this person said here lately, newest first."""
+
+    questions: Sequence[Question]
+    lead: Lead | None  # which already waits for an officer
+
+    @property
+    def last(self) -> Question | None:
+        return self.questions[0] if self.questions else None
+
+    @property
+    def told(self) -> Question | None:
+        """The last thing told in own words: numbers and 那怎么办 tell an officer nothing."""
+        return next((one for one in self.questions if read_turn(one.text) is None), None)
+
+    @property
+    def past(self) -> Past | None:
+        last = self.last
+        if last is None:
+            return None
+        seen: set[str] = set()
+        for one in self.questions:
+            seen.update(one.types if one.kind is AnswerKind.CHOICES else one.types[:1])
+            if one is self.told:
+                break
+        return Past(last.kind, tuple(last.types), self.lead is not None, frozenset(seen))
+
+
 async def answer(
-    session: AsyncSession, knowledge: Knowledge, *, message: Incoming, group: Group | None, now: datetime
-) -> tuple[str, bool] | None:
-    """The reply to a question that is meant for the bot, and whether it made a lead; None: stay silent.
+    session: AsyncSession,
+    knowledge: Knowledge,
+    *,
+    message: Incoming,
+    group: Group | None,
+    settings: Settings,
+    now: datetime,
+    account_id: int | None = None,
+) -> Answered | None:
+    """The reply to a question that is meant for the bot; None: stay silent.
 
     Chat that is not meant for the bot is not kept. Beyond the limits per minute the bot falls silent, but a cry for
     help still becomes a lead.
@@ -46,37 +97,47 @@ async def answer(
     call = read_call(message)
     text = "\n".join(part for part in (call.text, message.link_title) if part)
     if not text and message.kind is not ContentKind.TEXT:
-        return (_ONLY_TEXT, False) if message.private else None
-    chosen = await _chosen(session, knowledge, message, text, now)
-    reply = chosen or knowledge.asker.ask(text)
+        return Answered(_ONLY_TEXT, AnswerKind.TALK) if message.private else None
+    turn = read_turn(text)
+    dialog = await _find_dialog(session, message, settings, now) if turn is not None else _Dialog((), None)
+    said = _in_conversation(knowledge, call, turn, dialog, now) or _as_question(knowledge, call, turn, text)
+    if said is None:
+        return None
+    limited = await _over_limit(session, message, settings, now)
+    if limited and said.kind is not AnswerKind.EMERGENCY:
+        return None
+    question = await store.add_question(session, _question(message, group, text, said, now))
+    lead = await _record(session, dialog, question, said, message, account_id, settings, now)
+    return Answered("" if limited else _shown(message, said), said.kind, said.types, lead)
+
+
+def _in_conversation(
+    knowledge: Knowledge, call: Call, turn: Turn | None, dialog: _Dialog, now: datetime
+) -> Said | None:
+    """The reply to words that only make sense after the answer before."""
+    if turn is None or call.to_other:
+        return None
+    last = dialog.last
+    if not call.called:
+        fresh = last is not None and (turn.act is Act.NUMBER or now - last.asked_at <= UNCALLED)
+        if not fresh or not said_uncalled(turn, dialog.past):
+            return None
+    return respond(knowledge.library, turn, dialog.past)
+
+
+def _as_question(knowledge: Knowledge, call: Call, turn: Turn | None, text: str) -> Said | None:
+    greeting = turn is not None and turn.act is Act.GREETING
+    reply = knowledge.asker.ask("" if greeting and call.called else text)
+    if not (call.called or _speaks_up(knowledge, call, reply)):
+        return None
     kind = AnswerKind(reply.kind)
-    if not (call.called or chosen or _speaks_up(knowledge, call, reply)):
-        return None
-    limited = await _over_limit(session, message, now)
-    if limited and kind is not AnswerKind.EMERGENCY:
-        return None
-    question = _question(message, group, text, reply, now)
-    await store.add_question(session, question)
-    reason = _LEADS.get(kind)
-    if reason is not None:
-        await store.add_lead(session, _lead(question, reason))
-    return ("" if limited else addressed_to(message, reply.text)), reason is not None
+    return Said(kind, reply.text, reply.types, lead=_LEADS.get(kind), score=reply.score)
 
 
-async def watch(
-    session: AsyncSession, knowledge: Knowledge, *, message: Incoming, group: Group | None, now: datetime
-) -> bool:
-    """Look whether a message in a group is itself a scam; True when that made a lead. Nothing is said."""
-    if message.private or not knowledge.screener.screen(message.text).alarm:
-        return False
-    text = message.text[:KEPT_TEXT]
-    group_id = group.id if group is not None else None
-    since = now - SAME_SCAM
-    if await store.has_lead(session, reason=LeadReason.SCAM, group_id=group_id, text=text, since=since):
-        return False
-    lead = Lead(reason=LeadReason.SCAM, group_id=group_id, text=text, created_at=now)
-    await store.add_lead(session, lead)
-    return True
+def _shown(message: Incoming, said: Said) -> str:
+    """In chat an answer says what can be replied to it; on a page there are buttons."""
+    hinted = said.kind is AnswerKind.ANSWER and message.channel != PORTAL
+    return addressed_to(message, with_hint(said.text) if hinted else said.text)
 
 
 def _speaks_up(knowledge: Knowledge, call: Call, reply: Reply) -> bool:
@@ -84,55 +145,147 @@ def _speaks_up(knowledge: Knowledge, call: Call, reply: Reply) -> bool:
     return is_certain(call, AnswerKind(reply.kind), reply.score) and not knowledge.screener.screen(call.text).alarm
 
 
-async def _chosen(
-    session: AsyncSession, knowledge: Knowledge, message: Incoming, text: str, now: datetime
-) -> Reply | None:
-    """The answer to a bare number after the bot has offered a numbered choice."""
-    number = _NUMBER.fullmatch(text)
-    if number is None:
-        return None
-    member = member_hash(message.channel, message.sender_id)
-    last = await store.find_last_question(
-        session, now - CHOICE_STANDS, channel=message.channel, room_id=message.room_id, member_hash=member
+def _member(message: Incoming) -> str:
+    return "" if message.channel == PORTAL else member_hash(message.channel, message.sender_id)
+
+
+async def _find_dialog(session: AsyncSession, message: Incoming, settings: Settings, now: datetime) -> _Dialog:
+    questions = await _list_dialog(session, message, settings, now)
+    lead = await lead_store.find_dialog_lead(session, [one.id for one in questions], reasons=_UPGRADED)
+    return _Dialog(questions, lead)
+
+
+async def _list_dialog(
+    session: AsyncSession, message: Incoming, settings: Settings, now: datetime
+) -> Sequence[Question]:
+    return await store.list_dialog(
+        session,
+        now - timedelta(minutes=settings.context_minutes),
+        channel=message.channel,
+        room_id=message.room_id,
+        member_hash=_member(message),
     )
-    place = int(number[1]) - 1
-    if last is None or last.kind is not AnswerKind.CHOICES or place >= len(last.types):
-        return None
-    chosen = knowledge.library.types.get(last.types[place])
-    return Reply("answer", (chosen.id,), 1.0, render_answer(chosen)) if chosen is not None else None
 
 
-def _question(message: Incoming, group: Group | None, text: str, reply: Reply, now: datetime) -> Question:
+def _question(message: Incoming, group: Group | None, text: str, said: Said, now: datetime) -> Question:
     return Question(
         channel=message.channel,
         room_id=message.room_id,
         group_id=group.id if group is not None else None,
-        member_hash=member_hash(message.channel, message.sender_id),
+        member_hash=_member(message),
         text=text[:KEPT_TEXT],
-        kind=AnswerKind(reply.kind),
-        types=list(reply.types),
-        score=reply.score,
+        kind=said.kind,
+        types=list(said.types),
+        score=said.score,
         asked_at=now,
     )
 
 
-def _lead(question: Question, reason: LeadReason) -> Lead:
-    return Lead(
-        question_id=question.id,
-        reason=reason,
-        group_id=question.group_id,
-        text=question.text,
-        created_at=question.asked_at,
+# ── what a person must look at ──────────────────────────────────────────────
+
+
+async def _record(
+    session: AsyncSession,
+    dialog: _Dialog,
+    question: Question,
+    said: Said,
+    message: Incoming,
+    account_id: int | None,
+    settings: Settings,
+    now: datetime,
+) -> bool:
+    """Feedback goes to the answer it is about; True when a lead was made, changed or closed."""
+    if said.feedback is not None and dialog.last is not None:
+        await store.set_feedback(session, dialog.last.id, said.feedback)
+    waits = dialog.lead
+    if said.lead is LeadReason.EMERGENCY and await _said_more(session, message, question, settings, now):
+        return True
+    if said.feedback is Feedback.USEFUL and waits is not None and waits.reason is not LeadReason.PERSON:
+        return await lead_store.close_lead(session, waits.id, user_id=None, at=now)  # helped after all
+    if said.lead is None:
+        return False
+    if waits is not None:
+        if said.lead.rank < waits.reason.rank:
+            waits.reason = said.lead
+        return True
+    about = dialog.told or question
+    await lead_store.add_lead(
+        session,
+        Lead(
+            question_id=about.id,
+            reason=said.lead,
+            group_id=about.group_id,
+            text=about.text,
+            account_id=account_id,
+            asker="" if message.private else message.sender_name[:40],
+            created_at=now,
+        ),
     )
+    return True
 
 
-async def _over_limit(session: AsyncSession, message: Incoming, now: datetime) -> bool:
+async def _said_more(
+    session: AsyncSession, message: Incoming, question: Question, settings: Settings, now: datetime
+) -> bool:
+    """Somebody in danger says more: one person is one alarm, and whoever takes care of it reads all of it."""
+    questions = await _list_dialog(session, message, settings, now)
+    alarm = await lead_store.find_dialog_lead(session, [one.id for one in questions], reasons=(LeadReason.EMERGENCY,))
+    if alarm is None:
+        return False
+    if question.text not in alarm.text.split("\n"):
+        alarm.text = f"{alarm.text}\n{question.text}"[:KEPT_TEXT]
+    return True
+
+
+async def watch(
+    session: AsyncSession,
+    knowledge: Knowledge,
+    *,
+    message: Incoming,
+    group: Group | None,
+    settings: Settings,
+    now: datetime,
+) -> Answered | None:
+    """Look whether a message in a group is itself a scam; None when it is not.
+
+    It makes a lead, and where the group allows it a gentle warning that quotes nobody, at most one an hour.
+    """
+    if message.private:
+        return None
+    screening = knowledge.screener.screen(message.text)
+    if not screening.alarm:
+        return None
+    text = message.text[:KEPT_TEXT]
+    group_id = group.id if group is not None else None
+    known = await lead_store.has_lead(
+        session, reason=LeadReason.SCAM, group_id=group_id, text=text, since=now - SAME_SCAM
+    )
+    if not known:
+        await lead_store.add_lead(session, Lead(reason=LeadReason.SCAM, group_id=group_id, text=text, created_at=now))
+    warning = await _warning(session, knowledge, screening, group, settings, now)
+    return Answered(warning, AnswerKind.TALK, screening.types, not known) if warning or not known else None
+
+
+async def _warning(
+    session: AsyncSession,
+    knowledge: Knowledge,
+    screening: Screening,
+    group: Group | None,
+    settings: Settings,
+    now: datetime,
+) -> str:
+    if group is None or not group.warns or in_quiet_hours(now, settings):
+        return ""
+    if not await lead_store.claim_warning(session, group.id, now=now, since=now - WARNING_GAP):
+        return ""
+    known = knowledge.library.types.get(screening.types[0]) if screening.types else None
+    return warning_text(short_name(known) if known is not None else "")
+
+
+async def _over_limit(session: AsyncSession, message: Incoming, settings: Settings, now: datetime) -> bool:
     since, channel, room = now - MINUTE, message.channel, message.room_id
     in_room = await store.count_asked(session, since, channel=channel, room_id=room)
     if message.private:
-        return in_room >= PER_PRIVATE
-    member = member_hash(channel, message.sender_id)
-    return (
-        in_room >= PER_GROUP
-        or await store.count_asked(session, since, channel=channel, member_hash=member) >= PER_PERSON
-    )
+        return in_room >= settings.answers_private
+    of_member = await store.count_asked(session, since, channel=channel, member_hash=_member(message))
+    return in_room >= settings.answers_per_group or of_member >= settings.answers_per_person

@@ -19,6 +19,7 @@ from bot.events import Events
 from bot.folding import Folding
 from bot.forwarding import LiveAlerts
 from bot.knowledge import Knowledge
+from bot.library_live import LibraryWatch
 from bot.routing import Handler, Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings
@@ -56,6 +57,7 @@ class Engine:
         self.events = Events()
         self.channels = {channel.name: channel for channel in channels}
         self.knowledge = Knowledge()
+        self.library = LibraryWatch(database, self.knowledge)
         self.live_alerts = LiveAlerts(settings, database, self.clock)
         self._handlers = handlers
         self._texts = AlertTexts(settings)
@@ -74,7 +76,7 @@ class Engine:
         await self.folding.start()
         await self.scheduler.start()
         # Half a second of reckoning: broadcasts go on and pages are served meanwhile, only questions wait for it.
-        await asyncio.to_thread(self.knowledge.load)
+        await self.library.start(self.events)
 
     async def stop(self) -> None:
         """Stop taking, then sending; what is in flight is finished and recorded. Takes at most 5 s."""
@@ -82,6 +84,7 @@ class Engine:
         await asyncio.gather(*(channel.stop() for channel in self.channels.values()))
         await self.delivery.stop()
         await self.folding.stop()
+        await self.library.stop()
         await self.live_alerts.stop()
 
     def _reporter(self, channel: str) -> AccountChanged:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 class Events:
-    """Topics are short words: "alerts" (a life changed), "deliveries", "replies", "reach", "leads"."""
+    """Topics are short words: "alerts" (a life changed), "deliveries", "replies", "reach", "leads", "library"."""
 
     def __init__(self) -> None:
         self._listeners: dict[str, set[asyncio.Event]] = {}

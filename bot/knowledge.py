@@ -12,14 +12,22 @@ from content.screening import Screener
 
 
 @dataclass(frozen=True)
-class _Loaded:
+class Loaded:
+    """One library and what answers and screens by it: they always belong together."""
+
     library: Library
     asker: Asker
     screener: Screener
 
 
+def build(library: Library) -> Loaded:
+    """Takes some tenths of a second, in whatever thread."""
+    matcher = Matcher(library)
+    return Loaded(library, Asker(library, matcher), Screener(library, matcher))
+
+
 class Knowledge:
-    """The library, and what answers and screens by it. Free of state: the same text always gets the same result.
+    """The library, and what answers and screens by it: the same text gets the same result until it is replaced.
 
     Building takes some tenths of a second, at the first use or in advance by `load`, from whatever thread. Raises
     `content.library.LibraryError` with every fault of the files.
@@ -27,15 +35,18 @@ class Knowledge:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: _Loaded | None = None
+        self._loaded: Loaded | None = None
 
-    def load(self) -> _Loaded:
+    def load(self) -> Loaded:
+        """What is known now; the files of the package if nothing has been said else."""
         with self._lock:
             if self._loaded is None:
-                library = load_library()
-                matcher = Matcher(library)
-                self._loaded = _Loaded(library, Asker(library, matcher), Screener(library, matcher))
+                self._loaded = build(load_library())
             return self._loaded
+
+    def replace(self, library: Library) -> None:
+        """Know this library from now on. Whoever asks meanwhile is answered by the one before."""
+        self._loaded = build(library)
 
     @property
     def library(self) -> Library:

@@ -16,6 +16,8 @@ class Permission(StrEnum):
     REVIEW_ALERT = "review_alert"  # release, send back
     RUN_ALERT = "run_alert"  # pause, resume, cancel, decide about unknown deliveries
     QUESTIONS = "questions"  # questions and leads
+    LIBRARY = "library"  # read and edit the fraud library, try messages
+    REVIEW_LIBRARY = "review_library"  # make an edit live, send it back, undo
     REGISTRY = "registry"  # import, export, gaps
     PEOPLE = "people"  # one-time codes
     USERS = "users"
@@ -28,6 +30,7 @@ _STAFF = {
     Permission.SEE_ALERTS,
     Permission.RUN_ALERT,
     Permission.QUESTIONS,
+    Permission.LIBRARY,
     Permission.PEOPLE,
     Permission.TRAINING,
 }
@@ -35,7 +38,9 @@ _STAFF = {
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
     Role.PUBLISHER: frozenset(_STAFF | {Permission.WRITE_ALERT, Permission.REGISTRY}),
-    Role.REVIEWER: frozenset(_STAFF | {Permission.WRITE_ALERT, Permission.REVIEW_ALERT, Permission.AUDIT}),
+    Role.REVIEWER: frozenset(
+        _STAFF | {Permission.WRITE_ALERT, Permission.REVIEW_ALERT, Permission.REVIEW_LIBRARY, Permission.AUDIT}
+    ),
     Role.LIAISON: frozenset({Permission.SEE}),
 }
 

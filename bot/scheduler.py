@@ -25,6 +25,7 @@ from bot.settings import Settings
 from db import alerts as store
 from db.deliveries import skip_stale_replies
 from db.dml import affected, upsert
+from db.leads import forget_texts
 from db.models import Alert, Incoming, LoginFailure, Question, Send, Tick, WebSession
 from db.session import Database
 from db.states import AlertState
@@ -124,6 +125,7 @@ class Scheduler:
                 await affected(session, sa.delete(table).where(column < limit))
             old = Question.asked_at < now - timedelta(days=self._settings.question_days)
             await affected(session, sa.update(Question).where(old, Question.text != "").values(text=""))
+            await forget_texts(session, now - timedelta(days=self._settings.question_days))
 
 
 def is_overdue(alert: Alert, now: datetime, settings: Settings) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import tomllib
 from collections.abc import Callable
 from datetime import time
@@ -31,6 +32,7 @@ from db.states import Severity
 PREFIX = "XINFANG_"
 CONFIG = "XINFANG_CONFIG"  # names the file; not a setting itself
 DEFAULT_CONFIG = "xinfang.toml"
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::\d{1,5})?")
 
 
 class WechatyGateway(BaseModel):
@@ -108,6 +110,25 @@ class Settings(BaseSettings):
     second_person: bool = Field(True, description="预警必须由编写人以外的人审核发布")
     forward_days: int = Field(3, ge=1, le=60, description="预警发布后多少天内识别转发")
 
+    answers_per_person: int = Field(6, ge=1, le=1000, description="群里同一个人每分钟最多得到多少条答复")
+    answers_per_group: int = Field(20, ge=1, le=1000, description="同一个群每分钟最多答复多少条")
+    answers_private: int = Field(20, ge=1, le=1000, description="私聊里同一个人每分钟最多得到多少条答复")
+    context_minutes: int = Field(
+        10, ge=1, le=1440, description="答复后多少分钟内，“那怎么办”“换一个”和数字接着上一条"
+    )
+    growing_questions: int = Field(5, ge=2, le=1000, description="多少条相似的线索提示写一条预警")
+    growing_days: int = Field(7, ge=1, le=90, description="在最近多少天的线索里找相似的")
+
+    portal: bool = Field(True, description="是否开放门户问答页 /ask")
+    portal_origins: Annotated[list[str], NoDecode] = Field(
+        [], description="可以嵌入问答窗口的网站，如 https://www.example.gov.cn；留空表示不许嵌入"
+    )
+    portal_per_minute: int = Field(12, ge=1, le=10_000, description="门户问答：同一地址每分钟最多多少问")
+    portal_total_per_minute: int = Field(600, ge=1, le=1_000_000, description="门户问答：所有人每分钟最多多少问")
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        [], description="本系统前面的反向代理的 IP 地址；只相信它们写的 X-Forwarded-For"
+    )
+
     question_days: int = Field(180, ge=1, le=3650, description="咨询原文保留天数")
     incoming_days: int = Field(30, ge=1, le=365, description="消息编号（去重用）保留天数")
     session_hours: int = Field(12, ge=1, le=168, description="网页登录有效时长（小时）")
@@ -125,7 +146,9 @@ class Settings(BaseSettings):
         toml = TomlConfigSettingsSource(settings_cls, toml_file=os.environ.get(CONFIG, DEFAULT_CONFIG))
         return init_settings, env_settings, toml
 
-    @field_validator("channels", "quiet_exempt", "wechaty_gateways", mode="before")
+    @field_validator(
+        "channels", "quiet_exempt", "wechaty_gateways", "portal_origins", "trusted_proxies", mode="before"
+    )
     @classmethod
     def _listed(cls, value: Any) -> Any:
         """A list is written `a,b` or as JSON, in the environment and in the file."""
@@ -137,6 +160,25 @@ class Settings(BaseSettings):
             return json.loads(value)
         except ValueError as error:
             raise ValueError('应为列表，如 a,b 或 ["a","b"]') from error
+
+    @field_validator("portal_origins")
+    @classmethod
+    def _are_origins(cls, value: list[str]) -> list[str]:
+        """They become part of a header: nothing but scheme, host and port."""
+        for origin in value:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} 应为网站地址，只写协议、域名和端口，如 https://www.example.gov.cn")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, value: list[str]) -> list[str]:
+        for address in value:
+            try:
+                ipaddress.ip_address(address)
+            except ValueError as error:
+                raise ValueError(f"{address} 应为 IP 地址，如 127.0.0.1") from error
+        return value
 
     @field_validator("quiet_start", "quiet_end")
     @classmethod

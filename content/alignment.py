@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from content.ngrams import GRAM
+from content.ngrams import FIGURE, GRAM
 
 _TYPO_GAP: Final = 1
 """Characters that a typing error adds, drops or changes; two at a time are a different name or a paraphrase."""
+_LONG_GAP: Final = 80
+"""Characters between two passages that are still compared with each other."""
+_BESIDE: Final = 30
+"""Characters that may lie between a passage and one that continues it."""
 _OCCURRENCES: Final = 4
 """Places of a repeated gram that are tried before the longest run so far is taken."""
 _STRIDE: Final = 16
@@ -25,6 +31,7 @@ class Passage(NamedTuple):
     end: int
     alert_start: int
     alert_end: int
+    slips: int = 0  # typing errors within
 
 
 def _run_end(message: str, alert: str, at: int, place: int) -> int:
@@ -73,9 +80,15 @@ def _runs(message: str, sequence: Sequence[str], alert: str) -> Iterator[Passage
         at = end - GRAM + 1
 
 
-def _is_typo(before: Passage, run: Passage) -> bool:
+def _is_slip(message: str, alert: str, before: Passage, run: Passage) -> bool:
+    """Whether nothing but a typing error parts two runs: a character more, less or other, or two in each other's
+    place."""
     here, there = run.start - before.end, run.alert_start - before.alert_end
-    return min(here, there) > -GRAM and max(here, there) <= _TYPO_GAP and abs(here - there) <= _TYPO_GAP
+    if min(here, there) <= -GRAM:
+        return False
+    if here == there == 2:
+        return message[before.end : run.start] == alert[before.alert_end : run.alert_start][::-1]
+    return max(here, there) <= _TYPO_GAP and abs(here - there) <= _TYPO_GAP
 
 
 def passages(message: str, sequence: Sequence[str], alert: str) -> list[Passage]:
@@ -85,23 +98,60 @@ def passages(message: str, sequence: Sequence[str], alert: str) -> list[Passage]
     """
     found: list[Passage] = []
     for run in _runs(message, sequence, alert):
-        if found and _is_typo(found[-1], run):
+        if found and _is_slip(message, alert, found[-1], run):
             last = found[-1]
-            found[-1] = Passage(last.start, run.end, last.alert_start, max(last.alert_end, run.alert_end))
+            end = max(last.alert_end, run.alert_end)
+            found[-1] = Passage(last.start, run.end, last.alert_start, end, last.slips + 1)
         else:
             found.append(run)
     return found
 
 
-def replaced(found: Sequence[Passage]) -> int:
+def exchanged(message: str, alert: str, found: Sequence[Passage]) -> int:
     """Return how many characters of the alert other words stand for, between passages that follow each other.
 
-    A cut leaves nothing in its place and an insertion replaces nothing; another case told in the same template
-    replaces names, places and means throughout.
+    A cut leaves nothing in its place and an insertion replaces nothing; another case told in the same form exchanges
+    names, places and means throughout. Figures are not counted: people change those. Nor is what leaves only one
+    character behind: that is a typing error.
     """
     total = 0
     for before, after in pairwise(found):
-        here, there = after.start - before.end, after.alert_start - before.alert_end
-        if min(here, there) > _TYPO_GAP:
-            total += min(here, there)
+        if after.start > before.end and after.alert_start > before.alert_end:
+            here = message[before.end : after.start].replace(FIGURE, "")
+            there = alert[before.alert_end : after.alert_start].replace(FIGURE, "")
+            total += _exchanged(here, there)
     return total
+
+
+def _is_beside(one: Passage, other: Passage) -> bool:
+    """Whether the second passage follows the first at about the same distance in the message and in the alert."""
+    here, there = other.start - one.end, other.alert_start - one.alert_end
+    return 0 <= here <= _BESIDE and 0 <= there <= _BESIDE
+
+
+def with_neighbours(every: Sequence[Passage], found: Collection[Passage]) -> list[Passage]:
+    """Return ``found`` and the short passages that continue it: a form goes on where its words say too little to
+    count by themselves."""
+    chosen = set(found)
+    for passages_in_turn in (every, every[::-1]):
+        last: Passage | None = None
+        for passage in passages_in_turn:
+            first, second = (last, passage) if passages_in_turn is every else (passage, last)
+            near = first and second and passage.end - passage.start > GRAM and _is_beside(first, second)
+            if near or passage in chosen:
+                chosen.add(passage)
+                last = passage
+    return [passage for passage in every if passage in chosen]
+
+
+def _exchanged(here: str, there: str) -> int:
+    """Return the characters exchanged in a gap: what is left of the shorter side without what the longer has, too."""
+    least = min(len(here), len(there))
+    if least <= _TYPO_GAP or max(len(here), len(there)) > _LONG_GAP:
+        return least if least > _TYPO_GAP else 0
+    match = SequenceMatcher(None, here, there, autojunk=False).find_longest_match()
+    if match.size > _TYPO_GAP:
+        before = _exchanged(here[: match.a], there[: match.b])
+        return before + _exchanged(here[match.a + match.size :], there[match.b + match.size :])
+    left = least - (Counter(here) & Counter(there)).total()
+    return left if left > _TYPO_GAP else 0

@@ -15,7 +15,8 @@ from itertools import chain
 from math import log
 from typing import Final
 
-from content.ngrams import figures, fold, grams, joined, kept
+from content.messages import FRAME
+from content.ngrams import alert_numbers, figures, fold, grams, joined, kept
 from content.readings import NO_MATCH, THRESHOLD, UNIT, ForwardMatch, LiveAlert, Message, Reading, judge, read
 from content.stock_phrases import stock_phrases
 
@@ -37,7 +38,7 @@ _FAR_BEHIND: Final = 0.3
 _MAX_LENGTH: Final = 20_000
 """Characters that are read of one message or alert, so that none can hold the bot for long."""
 
-_STOCK: Final = frozenset(gram for phrase in stock_phrases() for gram in grams(fold(phrase)))
+_STOCK: Final = frozenset(gram for phrase in chain(FRAME, stock_phrases()) for gram in grams(fold(phrase)))
 
 _Candidate = tuple[int, LiveAlert]
 
@@ -81,12 +82,14 @@ class AlertIndex:
     def __contains__(self, alert_id: object) -> bool:
         return alert_id in self._slots
 
-    def add(self, alert_id: str, text: str) -> None:
-        """Make an alert live; one with the same id is replaced."""
+    def add(self, alert_id: str, text: str, number: str = "") -> None:
+        """Make an alert live; one with the same id is replaced. `number` is what its copies are signed with (else the
+        last one that its text holds): little of the text is enough beside it."""
         self.remove(alert_id)
         slot, self._next_slot = self._next_slot, self._next_slot + 1
         kept_text = kept(text[:_MAX_LENGTH])
-        alert = LiveAlert(alert_id, joined(kept_text), figures(kept_text))
+        number = number or (alert_numbers(text) or [""])[-1]
+        alert = LiveAlert(alert_id, joined(kept_text), figures(kept_text), number)
         self._slots[alert_id] = slot
         self._alerts[slot] = alert
         for gram in set(grams(alert.folded)) - _STOCK:
@@ -118,7 +121,7 @@ class AlertIndex:
         if not candidates:
             return NO_MATCH
         weights = self._weigh(sequence, distinct, postings)
-        message = Message(text, kept_text, folded, sequence, weights, sum(weights))
+        message = Message(text, kept_text, folded, sequence, weights, sum(weights), alert_numbers(text))
         readings = self._readings(message, candidates)
         if readings[0].score >= THRESHOLD:
             readings += self._elsewhere(message, readings)

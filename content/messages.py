@@ -6,6 +6,9 @@ MAX_TEXT = 600  # characters of one WeChat message that people still read (domai
 
 _STOCK = "遇可疑来电、短信、链接，先问反诈专线 96110；已经转账，马上拨打 110。"
 _ASK = "请各单位、各网格立即转发到所辖群。"
+_INSTEAD = "，请以本条为准"
+FRAME = (_STOCK, _ASK, _INSTEAD)
+"""What every alert says: it tells nothing about which alert a text is."""
 
 
 def render_alert(
@@ -17,7 +20,7 @@ def render_alert(
     """
     heading = f"【{severity}预警】{title}"
     if relation:
-        heading = f"【{relation}】{title}\n（{relation}预警 {related}，请以本条为准）"
+        heading = f"【{relation}】{title}\n（{relation}预警 {related}{_INSTEAD}）"
     return f"{heading}\n\n{body.strip()}\n\n{_STOCK}\n{_ASK}\n——{office} {number}"
 
 

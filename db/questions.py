@@ -1,7 +1,8 @@
-"""What residents asked, and the leads that a person must look at."""
+"""What residents asked, what they got, and what they said of it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.dml import affected
-from db.models import Group, Lead, Question, Unit
-from db.states import AnswerKind, LeadReason, LeadState
+from db.models import Group, Question, Unit
+from db.states import AnswerKind, Feedback
 
 
 @dataclass(frozen=True)
@@ -25,20 +26,7 @@ class QuestionRow:
     types: list[str]
     score: float
     channel: str
-    group_name: str
-    unit_name: str
-
-
-@dataclass(frozen=True)
-class LeadRow:
-    """A lead as a page shows it."""
-
-    id: int
-    created_at: datetime
-    reason: LeadReason
-    text: str
-    state: LeadState
-    closed_at: datetime | None
+    feedback: Feedback | None
     group_name: str
     unit_name: str
 
@@ -47,11 +35,6 @@ async def add_question(session: AsyncSession, question: Question) -> Question:
     session.add(question)
     await session.flush()
     return question
-
-
-async def add_lead(session: AsyncSession, lead: Lead) -> None:
-    session.add(lead)
-    await session.flush()
 
 
 async def count_asked(
@@ -69,31 +52,58 @@ async def count_asked(
     return await session.scalar(query) or 0
 
 
-async def find_last_question(
-    session: AsyncSession, since: datetime, *, channel: str, room_id: str, member_hash: str
-) -> Question | None:
-    """The member's last question in the room, if it was asked since then."""
+async def list_dialog(
+    session: AsyncSession, since: datetime, *, channel: str, room_id: str, member_hash: str, limit: int = 10
+) -> Sequence[Question]:
+    """What one member said in one room since then, newest first; without what was said about the conversation itself."""
     query = sa.select(Question).where(
         Question.asked_at > since,
         Question.channel == channel,
         Question.room_id == room_id,
         Question.member_hash == member_hash,
+        Question.kind != AnswerKind.TALK,
     )
-    return (await session.scalars(query.order_by(Question.id.desc()).limit(1))).one_or_none()
+    return (await session.scalars(query.order_by(Question.id.desc()).limit(limit))).all()
 
 
-async def has_lead(
-    session: AsyncSession, *, reason: LeadReason, group_id: int | None, text: str, since: datetime
-) -> bool:
-    """Whether the same words in the same group have made an open lead since then."""
-    query = sa.select(Lead.id).where(
-        Lead.state == LeadState.OPEN,
-        Lead.reason == reason,
-        Lead.group_id == group_id,
-        Lead.text == text,
-        Lead.created_at > since,
-    )
-    return (await session.scalar(query.limit(1))) is not None
+async def set_feedback(session: AsyncSession, question_id: int, feedback: Feedback) -> None:
+    await affected(session, sa.update(Question).where(Question.id == question_id).values(feedback=feedback))
+
+
+@dataclass(frozen=True)
+class QuestionFigures:
+    """Questions since some day. `answered` got an answer or a choice; `useful` and `useless` were said of it."""
+
+    asked: int
+    answered: int
+    emergencies: int
+    unanswered: int
+    useful: int
+    useless: int
+
+    @property
+    def useful_share(self) -> float | None:
+        """Of those who said anything; None when nobody did."""
+        said = self.useful + self.useless
+        return self.useful / said if said else None
+
+
+async def count_outcomes(session: AsyncSession, since: datetime) -> QuestionFigures:
+    """The talk about a conversation (谢谢, 有用) is no question."""
+
+    def how_many(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+        return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
+
+    answered = (AnswerKind.ANSWER, AnswerKind.CHOICES, AnswerKind.CONTINUED, AnswerKind.MENU)
+    query = sa.select(
+        sa.func.count(),
+        how_many(Question.kind.in_(answered)),
+        how_many(Question.kind == AnswerKind.EMERGENCY),
+        how_many(Question.kind == AnswerKind.NONE),
+        how_many(Question.feedback == Feedback.USEFUL),
+        how_many(Question.feedback == Feedback.USELESS),
+    ).where(Question.asked_at > since, Question.kind != AnswerKind.TALK)
+    return QuestionFigures(*(int(number) for number in (await session.execute(query)).one()))
 
 
 async def list_questions(
@@ -113,6 +123,7 @@ async def list_questions(
         Question.types,
         Question.score,
         Question.channel,
+        Question.feedback,
         sa.func.coalesce(Group.name, ""),
         sa.func.coalesce(Unit.name, ""),
     )
@@ -128,45 +139,8 @@ async def count_questions(session: AsyncSession, *, kind: AnswerKind | None = No
 
 
 def _asked(kind: AnswerKind | None, search: str) -> list[sa.ColumnElement[bool]]:
-    conditions: list[Any] = []
-    if kind is not None:
-        conditions.append(Question.kind == kind)
+    """Without a kind, everything but the talk about a conversation."""
+    conditions: list[Any] = [Question.kind != AnswerKind.TALK if kind is None else Question.kind == kind]
     if search:
         conditions.append(Question.text.contains(search, autoescape=True))
     return conditions
-
-
-async def list_leads(
-    session: AsyncSession, *, state: LeadState | None = LeadState.OPEN, limit: int = 50, offset: int = 0
-) -> list[LeadRow]:
-    """People in danger first, then the newest."""
-    query = sa.select(
-        Lead.id,
-        Lead.created_at,
-        Lead.reason,
-        Lead.text,
-        Lead.state,
-        Lead.closed_at,
-        sa.func.coalesce(Group.name, ""),
-        sa.func.coalesce(Unit.name, ""),
-    )
-    query = query.select_from(Lead).outerjoin(Group, Group.id == Lead.group_id)
-    query = query.outerjoin(Unit, Unit.id == Group.unit_id)
-    if state is not None:
-        query = query.where(Lead.state == state)
-    urgent = sa.case((Lead.reason == LeadReason.EMERGENCY, 0), (Lead.reason == LeadReason.SCAM, 1), else_=2)
-    rows = await session.execute(query.order_by(urgent, Lead.id.desc()).limit(limit).offset(offset))
-    return [LeadRow(*row) for row in rows]
-
-
-async def count_leads(session: AsyncSession, *, state: LeadState | None = LeadState.OPEN) -> int:
-    query = sa.select(sa.func.count()).select_from(Lead)
-    if state is not None:
-        query = query.where(Lead.state == state)
-    return await session.scalar(query) or 0
-
-
-async def close_lead(session: AsyncSession, lead_id: int, *, user_id: int | None, at: datetime) -> bool:
-    """False when somebody has closed it already, or there is none."""
-    update = sa.update(Lead).where(Lead.id == lead_id, Lead.state == LeadState.OPEN)
-    return bool(await affected(session, update.values(state=LeadState.CLOSED, closed_by=user_id, closed_at=at)))

@@ -151,21 +151,55 @@ class UserState(Labelled):
 
 
 class AnswerKind(Labelled):
-    """What a resident got; the values of `python bot.py ask --jsonl`."""
+    """What a resident got; the first five are the values of `python bot.py ask --jsonl`."""
 
     ANSWER = "answer", "已答复"
     CHOICES = "choices", "请选择"
     EMERGENCY = "emergency", "紧急"
     MENU = "menu", "菜单"
     NONE = "none", "未答出"
+    CONTINUED = "continued", "追问"  # 那怎么办: more about the type that was answered before
+    TALK = "talk", "寒暄评价"  # 谢谢, 有用, 转人工: about the conversation itself
+
+
+class Feedback(Labelled):
+    """What somebody said of an answer."""
+
+    USEFUL = "useful", "有用"
+    USELESS = "useless", "没用"
 
 
 class LeadReason(Labelled):
-    UNANSWERED = "unanswered", "未答出的咨询"
     EMERGENCY = "emergency", "正在被骗"
     SCAM = "scam", "群内疑似诈骗"
+    PERSON = "person", "要求人工"
+    USELESS = "useless", "答复没用"
+    UNANSWERED = "unanswered", "未答出的咨询"
+
+    @property
+    def rank(self) -> int:
+        """0 must be looked at first."""
+        return list(LeadReason).index(self)
 
 
 class LeadState(Labelled):
     OPEN = "open", "待处理"
+    CLAIMED = "claimed", "处理中"
+    ANSWERED = "answered", "已回复"
     CLOSED = "closed", "已处理"
+
+
+class RevisionKind(Labelled):
+    """What a revision of a fraud type does to it."""
+
+    CONTENT = "content", "内容"
+    RETIRE = "retire", "停用"  # the bot does not know the type any more
+    SEED = "seed", "恢复自带"  # what the file of the package says counts again
+
+
+class RevisionState(Labelled):
+    DRAFT = "draft", "草稿"
+    IN_REVIEW = "in_review", "待审核"
+    LIVE = "live", "使用中"  # the bot answers with it
+    SUPERSEDED = "superseded", "已被替换"
+    DISCARDED = "discarded", "已放弃"

@@ -4,7 +4,9 @@ from db.models.alerts import Alert, Delivery, Forward, Picture, Reach, Reply, Ro
 from db.models.base import Base
 from db.models.console import AuditEntry, DayNumber, LoginFailure, Tick, User, WebSession
 from db.models.incoming import Incoming, Lead, Question
+from db.models.library import LibraryRevision
 from db.models.local import LocalMessage, LocalPerson, LocalRoom
+from db.models.pages import PageVisit, Secret, Seen
 from db.models.registry import Account, BindCode, Group, Person, Room, RoomCount, Unit
 
 __all__ = [
@@ -19,10 +21,12 @@ __all__ = [
     "Group",
     "Incoming",
     "Lead",
+    "LibraryRevision",
     "LocalMessage",
     "LocalPerson",
     "LocalRoom",
     "LoginFailure",
+    "PageVisit",
     "Person",
     "Picture",
     "Question",
@@ -31,6 +35,8 @@ __all__ = [
     "Rollup",
     "Room",
     "RoomCount",
+    "Secret",
+    "Seen",
     "Send",
     "Tick",
     "Unit",

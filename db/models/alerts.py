@@ -188,3 +188,6 @@ class Forward(Base):
     members: Mapped[int | None]  # as reported
     score: Mapped[float] = mapped_column(default=1.0)
     at: Mapped[datetime]
+    outdated: Mapped[bool] = mapped_column(
+        default=False, server_default=sa.false()
+    )  # passed on after it had been corrected or cancelled: on record, but it reaches nobody

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.models.base import Base
 from db.states import (
     AnswerKind,
+    Feedback,
     LeadReason,
     LeadState,
 )
@@ -29,8 +30,14 @@ class Incoming(Base):
 
 
 class Question(Base):
+    """What somebody said to the bot, and what it answered with. Nobody's name is kept; the portal keeps no hash either,
+    and `room_id` is there a number that the page made up and forgets when it is closed."""
+
     __tablename__ = "questions"
-    __table_args__ = (sa.Index("ix_questions_asked_at", "asked_at"),)
+    __table_args__ = (
+        sa.Index("ix_questions_asked_at", "asked_at"),
+        sa.Index("ix_questions_room_id_asked_at", "room_id", "asked_at"),
+    )
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     channel: Mapped[str] = mapped_column(sa.String(20))
     room_id: Mapped[str] = mapped_column(sa.String(120))
@@ -41,13 +48,14 @@ class Question(Base):
     types: Mapped[list[Any]] = mapped_column(default=list)
     score: Mapped[float] = mapped_column(default=0.0)
     asked_at: Mapped[datetime]
+    feedback: Mapped[Feedback | None] = mapped_column(enum_column(Feedback))  # what the asker said of the answer
 
 
 class Lead(Base):
     """Something that a person must look at."""
 
     __tablename__ = "leads"
-    __table_args__ = (sa.Index("ix_leads_state_id", "state", "id"),)
+    __table_args__ = (sa.Index("ix_leads_state_id", "state", "id"), sa.Index("ix_leads_question_id", "question_id"))
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     question_id: Mapped[int | None] = mapped_column(sa.ForeignKey("questions.id"))
     reason: Mapped[LeadReason] = mapped_column(enum_column(LeadReason))
@@ -55,5 +63,15 @@ class Lead(Base):
     text: Mapped[str] = mapped_column(sa.Text)
     state: Mapped[LeadState] = mapped_column(enum_column(LeadState), default=LeadState.OPEN)
     created_at: Mapped[datetime]
+    account_id: Mapped[int | None] = mapped_column(sa.ForeignKey("accounts.id"))  # through which it can be answered
+    asker: Mapped[str] = mapped_column(
+        sa.String(40), default="", server_default=""
+    )  # to @ them; gone once it is closed
+    claimed_by: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    claimed_at: Mapped[datetime | None]
+    answer: Mapped[str] = mapped_column(sa.Text, default="", server_default="")
+    answered_by: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    answered_at: Mapped[datetime | None]
+    reply_id: Mapped[int | None] = mapped_column(sa.ForeignKey("replies.id"))  # the answer on its way
     closed_by: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
     closed_at: Mapped[datetime | None]

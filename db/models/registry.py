@@ -74,6 +74,8 @@ class Group(Base):
     mode: Mapped[GroupMode] = mapped_column(enum_column(GroupMode), default=GroupMode.PUSH)
     members: Mapped[int] = mapped_column(default=0)
     state: Mapped[GroupState] = mapped_column(enum_column(GroupState), default=GroupState.ACTIVE)
+    warns: Mapped[bool] = mapped_column(default=False, server_default=sa.false())  # may say that a scam was posted
+    warned_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
 

@@ -1,4 +1,4 @@
-"""Scams said in a group: a person must look; the bot says nothing."""
+"""Scams said in a group: a person must look; the group is warned if it allows that."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from bot.routing import Context, Outcome
 
 
 async def guard(context: Context[Services]) -> Outcome | None:
-    lead = await watch(
+    seen = await watch(
         context.session,
         context.services.knowledge,
         message=context.message,
         group=context.group,
+        settings=context.services.settings,
         now=context.now,
     )
-    return Outcome("guard", changed=("leads",)) if lead else None
+    return Outcome("guard", seen.text, ("leads",) if seen.lead else ()) if seen is not None else None

@@ -1,4 +1,4 @@
-"""Residents' questions."""
+"""Residents' questions, and what they say after an answer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ async def questions(context: Context[Services]) -> Outcome | None:
         context.services.knowledge,
         message=context.message,
         group=context.group,
+        settings=context.services.settings,
+        account_id=context.account.id,
         now=context.now,
     )
     if answered is None:
         return None
-    text, lead = answered
-    return Outcome("question", text, ("questions", "leads") if lead else ("questions",))
+    return Outcome("question", answered.text, ("questions", "leads") if answered.lead else ("questions",))

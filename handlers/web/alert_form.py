@@ -14,6 +14,7 @@ from bot import alerts
 from bot.alerts import AlertContent
 from bot.errors import Invalid, UserError, WrongState
 from bot.identity import Actor
+from bot.lead_drafts import draft_alert
 from bot.pictures import save_picture
 from bot.settings import Settings
 from content.messages import MAX_TEXT, render_alert
@@ -127,11 +128,16 @@ def form_of_post(post: MultiMapping[Any]) -> AlertForm:
 
 
 async def new_alert(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """An empty form; with `?relation=&related_id=` one that corrects or cancels, with `?copy=` one like another."""
+    """An empty form; with `?relation=&related_id=` one that corrects or cancels, with `?copy=` one like
+    another, with `?lead=` one about what many people ask."""
     engine = request.app[ENGINE]
     form = AlertForm(
         relation=choice_of(Relation, request.query, "relation"), related_id=int_of(request.query, "related_id")
     )
+    lead = int_of(request.query, "lead")
+    if lead is not None:
+        async with engine.database.read() as session:
+            form.title, form.body = await draft_alert(session, engine.knowledge, lead)
     source = int_of(request.query, "copy") or (form.related_id if form.relation else None)
     if source is not None:
         async with engine.database.read() as session:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from bot.library_trial import Trials
 from handlers.web.keys import ENGINE, STOPPING
+from handlers.web.library_try import TRIALS
 from handlers.web.live import SHARED, Shared
 from handlers.web.middlewares import add_headers, errors, sessions
+from handlers.web.portal import create_portal
 from handlers.web.registry import UPLOADS
 from handlers.web.rights import guarded
 from handlers.web.routes import ROUTES
@@ -28,6 +31,8 @@ def create_web(engine: Engine) -> web.Application:
     app[STOPPING] = asyncio.Event()
     app[SHARED] = Shared()
     app[UPLOADS] = {}
+    app[TRIALS] = Trials(engine.database, engine.knowledge, engine.library)
+    create_portal(app)
     setup_templates(app, engine.settings)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))

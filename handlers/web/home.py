@@ -14,8 +14,8 @@ from db.accounts import list_accounts
 from db.alerts import list_alerts
 from db.console import find_top_unit, list_alerts_around
 from db.figures import Figures, get_figures, latest_released, list_child_figures, list_missing_groups
+from db.leads import count_leads, list_leads
 from db.models import Alert, Unit
-from db.questions import count_leads, list_leads
 from db.states import AlertState, LeadState, Role
 from handlers.web.keys import ENGINE
 from handlers.web.progress import list_progress

@@ -29,3 +29,4 @@ ENGINE: web.AppKey[Engine] = web.AppKey("engine")
 STOPPING: web.AppKey[asyncio.Event] = web.AppKey("stopping", asyncio.Event)  # live pages end when it is set
 VISITOR: web.RequestKey[Visitor] = web.RequestKey("visitor", Visitor)
 NOBODY_CSRF: web.RequestKey[str] = web.RequestKey("nobody_csrf", str)  # of a form that is shown before signing in
+FRAME_ANCESTORS: web.RequestKey[str] = web.RequestKey("frame_ancestors", str)  # sites that may frame this page

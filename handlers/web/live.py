@@ -58,7 +58,7 @@ async def alert_events(request: web.Request, actor: Actor) -> web.StreamResponse
         async with request.app[ENGINE].database.read() as session:
             return await _figures(request, session, [await get_alert(session, alert_id)])
 
-    return await _stream(request, lambda: request.app[SHARED].look(f"alert {alert_id}", read))
+    return await stream(request, lambda: request.app[SHARED].look(f"alert {alert_id}", read))
 
 
 async def running_events(request: web.Request, actor: Actor) -> web.StreamResponse:
@@ -80,7 +80,7 @@ async def running_events(request: web.Request, actor: Actor) -> web.StreamRespon
             gone = [await get_alert(session, alert_id) for alert_id in sorted(ended)]
             return figures + await _figures(request, session, gone)
 
-    return await _stream(request, look)
+    return await stream(request, look)
 
 
 async def _figures(request: web.Request, session: AsyncSession, alerts: Sequence[Alert]) -> Figures:
@@ -97,7 +97,14 @@ async def _figures(request: web.Request, session: AsyncSession, alerts: Sequence
     ]
 
 
-async def _stream(request: web.Request, look: Look) -> web.StreamResponse:
+async def stream(
+    request: web.Request,
+    look: Look,
+    *,
+    name: str = "alerts",
+    topics: Sequence[str] = ("deliveries", "alerts", "reach"),
+) -> web.StreamResponse:
+    """Tell the page what `look` sees, as `{name: …}`, whenever it changes; `topics` are the events that may change it."""
     engine, stopping = request.app[ENGINE], request.app[STOPPING]
     first = await look()  # before the headers: what is not there is an ordinary error
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
@@ -105,14 +112,14 @@ async def _stream(request: web.Request, look: Look) -> web.StreamResponse:
     loop = asyncio.get_running_loop()
     end, told_at, told = loop.time() + LIFE_SECONDS, loop.time(), first
     try:
-        await _tell(response, first)
-        with engine.events.listen("deliveries", "alerts", "reach") as nudge:
+        await _tell(response, name, first)
+        with engine.events.listen(*topics) as nudge:
             while loop.time() < end and not stopping.is_set():
                 await asyncio.sleep(GAP_SECONDS)
                 await wait_for(nudge, POLL_SECONDS - GAP_SECONDS)
                 news = await look()
                 if news != told or loop.time() - told_at > HEARTBEAT_SECONDS:
-                    await _tell(response, news)
+                    await _tell(response, name, news)
                     told, told_at = news, loop.time()
     except ConnectionResetError:
         pass  # the page was closed
@@ -121,5 +128,5 @@ async def _stream(request: web.Request, look: Look) -> web.StreamResponse:
     return response
 
 
-async def _tell(response: web.StreamResponse, alerts: Figures) -> None:
-    await response.write(f"retry: 1000\ndata: {json.dumps({'alerts': alerts}, ensure_ascii=False)}\n\n".encode())
+async def _tell(response: web.StreamResponse, name: str, news: Figures) -> None:
+    await response.write(f"retry: 1000\ndata: {json.dumps({name: news}, ensure_ascii=False)}\n\n".encode())

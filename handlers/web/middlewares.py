@@ -11,12 +11,13 @@ from aiohttp import web
 
 from bot.errors import Forbidden, ImportRefused, Invalid, NotFound, UserError, WrongState
 from bot.identity import Actor
+from bot.portal import TooManyQuestions
 from bot.sign_in import TooManyAttempts, token_hash
 from db.groups import NoSuchGroup
 from db.states import Role
 from db.units import NoSuchUnit
 from db.users import SessionRow, find_session
-from handlers.web.keys import ENGINE, NOBODY_CSRF, VISITOR, Visitor
+from handlers.web.keys import ENGINE, FRAME_ANCESTORS, NOBODY_CSRF, VISITOR, Visitor
 from handlers.web.rights import PasswordNeeded, SignInNeeded
 from handlers.web.views import page
 
@@ -25,16 +26,15 @@ log = logging.getLogger(__name__)
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SESSION_COOKIE = "xinfang_session"
+COOKIELESS = ("/ask", "/widget.js")  # for visitors of other sites, of whom nothing is to be known
 FORM_COOKIE = "xinfang_form"  # the CSRF secret of whoever is not signed in yet
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
+    "form-action 'self'; frame-ancestors {ancestors}"
 )
 _HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -50,6 +50,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Invalid, 422),
     (ImportRefused, 422),
     (TooManyAttempts, 429),
+    (TooManyQuestions, 429),
     (UserError, 400),
 )
 _HTTP_MESSAGES = {
@@ -61,6 +62,11 @@ _HTTP_MESSAGES = {
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """For the signal `on_response_prepare`, so that streams and errors have the headers as well."""
+    ancestors = request.get(FRAME_ANCESTORS, "")
+    policy = CONTENT_SECURITY_POLICY.format(ancestors=ancestors or "'none'")
+    response.headers.setdefault("Content-Security-Policy", policy)
+    if not ancestors:  # older than the policy, and it can name no site
+        response.headers.setdefault("X-Frame-Options", "DENY")
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     # Scripts and styles are asked for again each time but only sent when they changed; pages are never kept.
@@ -123,7 +129,7 @@ def _redirect(request: web.Request, error: UserError) -> web.HTTPSeeOther:
 @web.middleware
 async def sessions(request: web.Request, handler: Next) -> web.StreamResponse:
     """Find out who is asking. Whoever is nobody gets a form secret, so that the sign-in form is guarded as well."""
-    if request.path.startswith("/static/"):
+    if request.path in COOKIELESS or request.path.startswith(("/static/", "/ask/")):
         return await handler(request)
     visitor = await _find_visitor(request)
     if visitor is not None:

@@ -8,7 +8,8 @@ from aiohttp import web
 
 from bot.permissions import Permission, allowed
 from db.alerts import count_alerts
-from db.questions import count_leads
+from db.leads import count_leads
+from db.library import count_in_review
 from db.states import AlertState, LeadState
 from handlers.web.keys import ENGINE, Visitor
 
@@ -29,6 +30,7 @@ _ITEMS: tuple[tuple[str, str, str, Permission], ...] = (
     ("/alerts", "预警", "alert", Permission.SEE_ALERTS),
     ("/units", "单位与触达", "tree", Permission.SEE),
     ("/questions", "咨询与线索", "question", Permission.QUESTIONS),
+    ("/library", "知识库", "book", Permission.LIBRARY),
     ("/accounts", "账号", "phone", Permission.SEE_ALERTS),
     ("/registry", "单位导入", "table", Permission.REGISTRY),
     ("/chat", "训练群聊", "chat", Permission.TRAINING),
@@ -45,6 +47,8 @@ async def nav_items(request: web.Request, visitor: Visitor | None) -> list[NavIt
     async with request.app[ENGINE].database.read() as session:
         if allowed(role, Permission.REVIEW_ALERT):
             badges["/alerts"] = await count_alerts(session, states=[AlertState.IN_REVIEW])
+        if allowed(role, Permission.REVIEW_LIBRARY):
+            badges["/library"] = await count_in_review(session)
         if allowed(role, Permission.QUESTIONS):
             badges["/questions"] = await count_leads(session, state=LeadState.OPEN)
     return [

@@ -51,6 +51,7 @@ class Route:
     needs: Permission | Open
     limit: int = SMALL
     before_password: bool = False  # reachable while the one-time password is still to be replaced
+    cookieless: bool = False  # takes nothing from cookies, so there is no session that another site could misuse
 
 
 def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -65,7 +66,8 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
         request = request.clone(client_max_size=route.limit)
         form = await request.post() if request.content_type in FORMS else {}
         try:
-            _check_csrf(request, form)
+            if not route.cookieless:
+                _check_csrf(request, form)
             return await route.handler(request, *arguments)
         finally:
             for value in form.values():  # uploads are temporary files, also those that nobody asked for

@@ -12,9 +12,15 @@ from handlers.web import (
     audience,
     audit,
     auth,
+    group_warning,
     home,
+    leads,
+    library,
+    library_form,
+    library_try,
     live,
     pictures,
+    portal,
     questions,
     registry,
     units,
@@ -25,6 +31,7 @@ from handlers.web.rights import PUBLIC, SIGNED_IN, SMALL, Route
 
 PICTURE = limits.MAX_BYTES + SMALL
 SHEET = sheets.MAX_BYTES + SMALL
+ENTRY = 2 * 1024 * 1024  # a type of the library with every list full
 
 ROUTES: list[Route] = [
     Route("GET", "/login", auth.login_page, PUBLIC),
@@ -60,9 +67,41 @@ ROUTES: list[Route] = [
     Route("GET", "/units/{id}/children", units.unit_children, P.SEE),
     Route("GET", "/groups/search", units.search_groups, P.SEE),
     #
-    Route("GET", "/questions", questions.leads_page, P.QUESTIONS),
+    Route("GET", "/questions", leads.inbox, P.QUESTIONS),
     Route("GET", "/questions/all", questions.questions_page, P.QUESTIONS),
-    Route("POST", "/leads/{id}/close", questions.close, P.QUESTIONS),
+    Route("GET", "/leads/now", leads.inbox_now, P.QUESTIONS),
+    Route("GET", "/leads/events", leads.lead_events, P.QUESTIONS),
+    Route("GET", "/leads/alarms", leads.alarms, P.QUESTIONS),
+    Route("POST", "/leads/{id}/claim", leads.claim, P.QUESTIONS),
+    Route("POST", "/leads/{id}/assign", leads.assign, P.QUESTIONS),
+    Route("POST", "/leads/{id}/answer", leads.answer, P.QUESTIONS),
+    Route("POST", "/leads/{id}/example", leads.example, P.LIBRARY),
+    Route("POST", "/leads/{id}/close", leads.close, P.QUESTIONS),
+    Route("POST", "/groups/{id}/warning", group_warning.change, P.REGISTRY),
+    #
+    Route("GET", "/library", library.library_page, P.LIBRARY),
+    Route("GET", "/library/new", library_form.new_type, P.LIBRARY),
+    Route("POST", "/library/new", library_form.create_type, P.LIBRARY),
+    Route("POST", "/library/preview", library_form.preview, P.LIBRARY, limit=ENTRY),
+    Route("GET", "/library/try", library_try.try_page, P.LIBRARY),
+    Route("POST", "/library/try", library_try.try_message, P.LIBRARY),
+    Route("GET", "/library/types/{type}", library.type_page, P.LIBRARY),
+    Route("GET", "/library/types/{type}/seed", library.seed_page, P.LIBRARY),
+    Route("POST", "/library/types/{type}/edit", library.begin, P.LIBRARY),
+    Route("POST", "/library/types/{type}/retire", library.retire, P.LIBRARY),
+    Route("POST", "/library/types/{type}/restore", library.restore, P.REVIEW_LIBRARY),
+    Route("GET", "/library/revisions/{id}", library.revision_page, P.LIBRARY),
+    Route("GET", "/library/revisions/{id}/edit", library_form.edit_page, P.LIBRARY),
+    Route("POST", "/library/revisions/{id}/edit", library_form.save, P.LIBRARY, limit=ENTRY),
+    Route("POST", "/library/revisions/{id}/submit", library.submit, P.LIBRARY),
+    Route("POST", "/library/revisions/{id}/send_back", library.send_back, P.LIBRARY),  # authors; else reviewers only
+    Route("POST", "/library/revisions/{id}/discard", library.discard, P.LIBRARY),  # authors; else reviewers only
+    Route("POST", "/library/revisions/{id}/approve", library.approve, P.REVIEW_LIBRARY),
+    #
+    Route("GET", "/ask", portal.ask_page, PUBLIC),
+    Route("GET", "/ask/messages", portal.news, PUBLIC),
+    Route("POST", "/ask/messages", portal.say, PUBLIC, limit=portal.BODY, cookieless=True),
+    Route("GET", "/widget.js", portal.widget, PUBLIC),
     #
     Route("GET", "/accounts", accounts.accounts_page, P.SEE_ALERTS),
     Route("GET", "/accounts/now", accounts.accounts_now, P.SEE_ALERTS),

@@ -26,11 +26,14 @@ _ENUMS = (
     states.AnswerKind,
     states.ContentKind,
     states.DeliveryState,
+    states.Feedback,
     states.GroupMode,
     states.GroupState,
     states.LeadReason,
     states.LeadState,
     states.Relation,
+    states.RevisionKind,
+    states.RevisionState,
     states.Role,
     states.Severity,
     states.UnitKind,
@@ -113,7 +116,13 @@ async def page(request: web.Request, template: str, *, status: int = 200, **cont
 def fragment(request: web.Request, template: str, **context: Any) -> web.Response:
     """A piece of a page that a script puts in its place."""
     visitor = request.get(VISITOR)
-    frame = {"can": partial(_can, visitor), "now": request.app[ENGINE].clock.now()}
+    now = request.app[ENGINE].clock.now()
+    frame = {
+        "can": partial(_can, visitor),
+        "csrf": visitor.csrf if visitor else "",
+        "now": now,
+        "ago": partial(ago_text, now=now),
+    }
     return aiohttp_jinja2.render_template(template, request, frame | context)
 
 
