@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import uvloop
+
 from db.migrating import upgrade
 from db.session import Database
 from tests.gateway.driver import TOKEN, Gateway
@@ -70,17 +72,17 @@ async def bare_round(gateway: Gateway, folder: Path, rooms: list[str], text: str
 
 
 async def engine_round(office: Office, gateway: Gateway) -> float:
-    """Seconds from the first arrival to the last, by the gateway's clock; from release, the first one is as quick."""
+    """Seconds from the release to the last arrival, by the machine's monotonic clock that the gateway writes down."""
     before = len(await gateway.arrivals())
     async with running_engine(office) as engine:
         await until(lambda: _known(office), 60)
-        began = time.perf_counter()
+        began = time.monotonic()
         alert = await office.release(engine=engine)
         while not await office.finished(alert):
-            await asyncio.sleep(0.05)
-        seconds = time.perf_counter() - began
-    assert len(await gateway.arrivals()) - before == ROOMS
-    return seconds
+            await asyncio.sleep(0.25)
+    arrivals = (await gateway.arrivals())[before:]
+    assert len(arrivals) == ROOMS
+    return max(arrival.at for arrival in arrivals) / 1000 - began
 
 
 async def _known(office: Office) -> bool:
@@ -114,7 +116,8 @@ async def run() -> float:
 
 def main() -> int:
     logging.disable(logging.WARNING)
-    return 0 if asyncio.run(run()) >= TARGET else 1
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as `bot.py run` does
+        return 0 if runner.run(run()) >= TARGET else 1
 
 
 if __name__ == "__main__":

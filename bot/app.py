@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.alert_texts import AlertTexts
 from bot.channels.base import AccountChanged, Channel
 from bot.clock import Clock, SystemClock
 from bot.delivery import Delivery
@@ -59,7 +60,8 @@ class Engine:
         self.library = LibraryWatch(database, self.knowledge)
         self.live_alerts = LiveAlerts(settings, database, self.clock)
         self._handlers = handlers
-        self.delivery = Delivery(settings, database, self.channels, self.clock, self.events)
+        self._texts = AlertTexts(settings)
+        self.delivery = Delivery(settings, database, self.channels, self.clock, self.events, self._texts)
         self.scheduler = Scheduler(settings, database, self.clock, self.events)
         self.folding = Folding(database, self.events)
 
@@ -67,7 +69,7 @@ class Engine:
         """Load what is known and live, then listen, send and tick. Returns when everything runs."""
         await self.live_alerts.start(self.events)
         services = Services(self.settings, self.knowledge, self.live_alerts)
-        router = Router(self.database, self.clock, self.events, self._handlers, services)
+        router = Router(self.database, self.clock, self.events, self._handlers, services, self._texts)
         await self.delivery.start()
         for channel in self.channels.values():
             await channel.start(router.take, self._reporter(channel.name))

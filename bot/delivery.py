@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.alert_texts import AlertTexts
 from bot.alerts import reopen
 from bot.audit import audit
 from bot.channels.base import Channel
@@ -41,8 +42,15 @@ class Delivery:
     """Holds leases, and runs a `Sender` for each account it holds."""
 
     def __init__(
-        self, settings: Settings, database: Database, channels: Mapping[str, Channel], clock: Clock, events: Events
+        self,
+        settings: Settings,
+        database: Database,
+        channels: Mapping[str, Channel],
+        clock: Clock,
+        events: Events,
+        texts: AlertTexts,
     ) -> None:
+        self._texts = texts
         self._settings = settings
         self._database = database
         self._channels = channels
@@ -92,30 +100,39 @@ class Delivery:
             ]
             ended = await end_blocks(session, now)
         await self._end([account_id for account_id in self._senders if account_id not in held])
-        for sender in filter(None, gained):
-            self._run(sender)
+        for account in filter(None, gained):
+            await self._begin(account)
         if ended:
             self._events.publish("accounts")
 
     async def _gain(
         self, session: AsyncSession, account_id: int, now: datetime, until: datetime, dead: set[str]
-    ) -> Sender | None:
+    ) -> Account | None:
         """Take the account if it is free: what its last holder left in flight is unknown from now on."""
         if not await leases.take(session, account_id, owner=self.owner, now=now, until=until, dead=dead):
             return None
         stranded = await store.strand_in_flight(session, account_id)
         account = await get_account(session, account_id)
         log.info("account taken", extra={"account": account.name, "stranded": stranded})
-        return Sender(
+        return account
+
+    async def _begin(self, account: Account) -> None:
+        """Only now, when a sender that lost the lease has ended, is everything on record that pacing must know."""
+        async with self._database.read() as session:
+            pacer = await self._pacer(session, account, self._clock.now())
+        sender = Sender(
             account,
             owner=self.owner,
             channel=self._channels[account.channel],
-            pacer=await self._pacer(session, account, now),
+            pacer=pacer,
             settings=self._settings,
             database=self._database,
             clock=self._clock,
             events=self._events,
+            texts=self._texts,
         )
+        task = asyncio.create_task(sender.run(), name=f"sender-{account.name}")
+        self._senders[account.id] = (sender, task)
 
     async def _pacer(self, session: AsyncSession, account: Account, now: datetime) -> Pacer:
         limits = account_limits(account, self._settings)
@@ -129,10 +146,6 @@ class Delivery:
             today=await store.count_sends(session, account.id, midnight),
             cards=await store.count_sends(session, account.id, midnight, cards=True),
         )
-
-    def _run(self, sender: Sender) -> None:
-        task = asyncio.create_task(sender.run(), name=f"sender-{sender.account.name}")
-        self._senders[sender.account.id] = (sender, task)
 
     async def _end(self, account_ids: list[int]) -> None:
         pairs = [self._senders.pop(account_id) for account_id in account_ids]

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncSession
+import sqlalchemy as sa
 
-from bot.alerts import related_number, rendered_text
+from bot.alert_texts import AlertTexts
 from bot.messages import Incoming
-from bot.settings import Settings
-from db import deliveries as store
-from db.models import Group
+from db import incoming, marks
 
 
-async def confirm_echo(
-    session: AsyncSession, settings: Settings, group: Group | None, message: Incoming, now: datetime
-) -> bool:
-    """Match the echo to what was sent into its room; False when it is nothing of ours.
+def take_echo(connection: sa.Connection, texts: AlertTexts, message: Incoming, now: datetime) -> bool:
+    """Take a message of the bot's own, once; True when it confirms something that we sent.
 
     Platforms give no id to match by, so the text decides: the same alert is sent into a group once, so at most
     one delivery can have it.
     """
-    if group is not None:
-        for delivery, alert in await store.list_unconfirmed(session, group.id):
-            text = rendered_text(alert, settings, await related_number(session, alert))
-            if _squeeze(text) == _squeeze(message.text):
-                await store.confirm(session, delivery, message_id=message.message_id, at=now)
+    if not incoming.take(connection, message.channel, message.message_id, at=now, outcome="echo"):
+        return False
+    said = _squeeze(message.text)
+    if not message.private:
+        for delivery in marks.list_unconfirmed(connection, message.channel, message.room_id):
+            if _squeeze(texts.get(connection, delivery.alert_id).text) == said:
+                marks.confirm(connection, delivery, message_id=message.message_id, at=now)
                 return True
-    return await store.confirm_reply(session, message.channel, message.room_id, message.text, now)
+    return marks.confirm_reply(connection, message.channel, message.room_id, message.text, now)
 
 
 def _squeeze(text: str) -> str:

@@ -13,7 +13,7 @@ from db.session import Database
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0  # other processes cannot nudge this one
-GATHER_SECONDS = 0.2  # a burst of forwards becomes a few batches, not one transaction each
+GATHER_SECONDS = 1.0  # a broadcast or a burst of forwards becomes a few batches, not one transaction each
 
 
 class Folding:

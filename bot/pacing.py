@@ -48,8 +48,10 @@ class Pacer:
         self._clock = clock
         self._zone = zone
         now, mono = clock.now(), clock.monotonic()
-        past = sorted(mono - (now - at).total_seconds() + margin for at in history)
-        self._starts: deque[float] = deque((min(start, mono) for start in past), maxlen=limits.per_minute)
+        past = sorted(mono - (now - at).total_seconds() for at in history)
+        # Clamped to the present, unless it was planned for later than that.
+        starts = (min(start + margin, max(start, mono)) for start in past)
+        self._starts: deque[float] = deque(starts, maxlen=limits.per_minute)
         self._day = now.astimezone(zone).date()
         self._today = today
         self._cards = cards

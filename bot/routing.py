@@ -15,13 +15,14 @@ from typing import Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.alert_texts import AlertTexts
 from bot.clock import Clock
+from bot.echoes import take_echo
 from bot.events import Events
 from bot.identity import member_hash
 from bot.messages import Incoming
-from db.dml import affected, upsert
+from db import incoming
 from db.models import Account, Group, Person, Reply
-from db.models import Incoming as IncomingRow
 from db.session import Database
 from db.states import DeliveryState
 
@@ -65,9 +66,16 @@ SILENT = Outcome("silent")
 
 class Router(Generic[S]):
     def __init__(
-        self, database: Database, clock: Clock, events: Events, handlers: Sequence[Handler[S]], services: S
+        self,
+        database: Database,
+        clock: Clock,
+        events: Events,
+        handlers: Sequence[Handler[S]],
+        services: S,
+        texts: AlertTexts,
     ) -> None:
         self._database = database
+        self._texts = texts
         self._clock = clock
         self._events = events
         self._handlers = handlers
@@ -75,18 +83,22 @@ class Router(Generic[S]):
 
     async def take(self, message: Incoming) -> None:
         """The channels' `Deliver`. Returns when the message and everything it caused are durable."""
+        if message.is_self:  # no handler ever sees one
+            if await self._database.mark(lambda connection: self._take_echo(connection, message)):
+                self._events.publish("deliveries", "reach")
+            return
         outcome = await self._database.batched(lambda session: self._take(session, message))
         if outcome is None:
             return
         log.debug("message taken", extra={"channel": message.channel, "outcome": outcome.name})
         self._events.publish(*outcome.changed, *(("replies",) if outcome.reply else ()))
 
+    def _take_echo(self, connection: sa.Connection, message: Incoming) -> bool:
+        return take_echo(connection, self._texts, message, self._clock.now())
+
     async def _take(self, session: AsyncSession, message: Incoming) -> Outcome | None:
         now = self._clock.now()
-        insert = upsert(session, IncomingRow).values(
-            channel=message.channel, message_id=message.message_id, at=now, outcome=SILENT.name
-        )
-        if not await affected(session, insert.on_conflict_do_nothing()):
+        if not await session.run_sync(lambda inner: _take_once(inner.connection(), message, now)):
             return None
         context = await self._context(session, message, now)
         if context is None:
@@ -112,7 +124,7 @@ class Router(Generic[S]):
             Person.channel == message.channel,
             Person.member_hash == member_hash(message.channel, message.sender_id),
         )
-        person = None if message.is_self else await session.scalar(of_person)
+        person = await session.scalar(of_person)
         return Context(session, message, now, account, group, person, self._services)
 
     async def _record(self, context: Context[S], outcome: Outcome) -> None:
@@ -129,7 +141,12 @@ class Router(Generic[S]):
                     created_at=context.now,
                 )
             )
-        update = sa.update(IncomingRow).where(
-            IncomingRow.channel == message.channel, IncomingRow.message_id == message.message_id
+        await context.session.run_sync(
+            lambda inner: incoming.record_outcome(
+                inner.connection(), message.channel, message.message_id, outcome.name
+            )
         )
-        await affected(context.session, update.values(outcome=outcome.name))
+
+
+def _take_once(connection: sa.Connection, message: Incoming, now: datetime) -> bool:
+    return incoming.take(connection, message.channel, message.message_id, at=now, outcome=SILENT.name)

@@ -1,7 +1,8 @@
 """The sender of one account: claim → pace → send → record, one message after the other.
 
-Two durable commits surround every send: `sending` before the first byte leaves and the outcome after. Whatever
-instant the process dies at, at most the one message in between is in doubt.
+Durable marks surround every send: `sending` before the first byte leaves and the outcome after. Whatever instant
+the process dies at, at most the one message in between is in doubt. When the next message is due at once, its mark
+shares the transaction of the last outcome.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.alerts import get_alert, related_number, rendered_text
+from bot.alert_texts import AlertTexts
 from bot.breaker import open_breaker
 from bot.channels.base import Channel
 from bot.clock import Clock
@@ -32,9 +34,10 @@ from bot.pacing import Pacer
 from bot.quiet import sendable
 from bot.settings import Settings
 from db import deliveries as store
+from db import marks
 from db.accounts import record_account_state
-from db.deliveries import Claim
 from db.groups import mark_lost
+from db.marks import Claim, Wanted
 from db.models import Account
 from db.session import Database
 from db.states import AccountState, ContentKind, DeliveryState
@@ -60,6 +63,7 @@ class Sender:
         database: Database,
         clock: Clock,
         events: Events,
+        texts: AlertTexts,
     ) -> None:
         self.account = account
         self._owner = owner
@@ -70,7 +74,7 @@ class Sender:
         self._clock = clock
         self._events = events
         self._stopping = asyncio.Event()
-        self._texts: dict[int, Outgoing] = {}  # frozen at release, so safe to keep
+        self._texts = texts
 
     def stop(self) -> None:
         """Finish what is being sent, then end."""
@@ -99,17 +103,17 @@ class Sender:
             nudged.cancel()
 
     async def _step(self) -> bool:
-        """One message; False when there was nothing to do."""
+        """Send until nothing is due; False when there was nothing to do."""
         if not await self._until_slot():
             return True
-        claim = await self._database.batched(self._claim)
-        if claim is None:
-            return False
-        await self._pacer.wait()
-        self._pacer.started(card=claim.card)
-        await self._send(claim)
-        self._events.publish("deliveries")
-        return True
+        claim = await self._database.mark(self._claim)
+        busy = claim is not None
+        while claim is not None:
+            await self._pacer.wait()
+            self._pacer.started(card=claim.card)
+            claim = await self._send(claim)
+            self._events.publish("deliveries")
+        return busy
 
     async def _until_slot(self) -> bool:
         """Wait for the next allowed start, in pieces so that a stop is heard; False when stopping."""
@@ -119,10 +123,9 @@ class Sender:
             await self._clock.sleep(min(left, 0.5))
         return not self._stopping.is_set()
 
-    async def _claim(self, session: AsyncSession) -> Claim | None:
+    def _claim(self, connection: sa.Connection) -> Claim | None:
         now = self._clock.now()
-        return await store.claim_next(
-            session,
+        wanted = Wanted(
             self.account.id,
             owner=self._owner,
             now=now,
@@ -131,16 +134,23 @@ class Sender:
             replies_since=now - REPLY_USEFUL,
             cards=self._pacer.card_allowed(),
         )
+        return marks.claim_next(connection, wanted)
 
-    async def _send(self, claim: Claim) -> None:
-        message_id: str | None = None
+    def _record_sent(self, connection: sa.Connection, claim: Claim, at: datetime) -> Claim | None:
+        """The outcome, and the next claim if it may start at once."""
+        marks.record_sent(connection, claim, at)
+        due = not self._stopping.is_set() and self._pacer.delay() <= LEAD
+        return self._claim(connection) if due else None
+
+    async def _send(self, claim: Claim) -> Claim | None:
+        """Send it and write down what became of it; returns the next one when that is due."""
         said = 0
         try:
             for part in parts(await self._message(claim), captions=self._channel.capabilities.captions):
                 if said:
                     await self._next_part()
                 async with asyncio.timeout(self._settings.send_timeout):
-                    message_id = await self._say(claim.room_id, part)
+                    await self._say(claim.room_id, part)
                 said += 1
         except SendError as error:
             await self._record_error(claim, error, partly=said > 0)
@@ -155,13 +165,12 @@ class Sender:
             await self._record_error(claim, OutcomeUnknown(f"通道异常：{type(error).__name__}"))
         else:
             now = self._clock.now()
-            await self._database.batched(
-                lambda session: store.record_sent(session, claim, now=now, message_id=message_id)
-            )
+            return await self._database.mark(lambda connection: self._record_sent(connection, claim, now))
+        return None
 
-    async def _say(self, room_id: str, part: Outgoing) -> str | None:
+    async def _say(self, room_id: str, part: Outgoing) -> None:
         try:
-            return await self._channel.send(self.account.name, room_id, part)
+            await self._channel.send(self.account.name, room_id, part)
         finally:
             if self._channel.capabilities.counts_arrivals:
                 self._pacer.arrived()
@@ -171,19 +180,16 @@ class Sender:
         await self._pacer.wait()
         self._pacer.started()
         at = self._clock.now()
-        await self._database.batched(lambda session: store.record_send(session, self.account.id, at))
+        await self._database.mark(lambda connection: marks.record_send(connection, self.account.id, at))
 
     async def _message(self, claim: Claim) -> Outgoing:
-        if claim.alert_id is None:
+        alert_id = claim.alert_id
+        if alert_id is None:
             return Outgoing(ContentKind.TEXT, claim.text)
-        if claim.alert_id not in self._texts:
-            async with self._database.read() as session:
-                alert = await get_alert(session, claim.alert_id)
-                text = rendered_text(alert, self._settings, await related_number(session, alert))
-                self._texts[claim.alert_id] = Outgoing(
-                    alert.kind, text, alert.picture_id, alert.link_url, alert.link_title
-                )
-        return self._texts[claim.alert_id]
+        kept = self._texts.find(alert_id)
+        if kept is None:
+            kept = await self._database.mark(lambda connection: self._texts.get(connection, alert_id))
+        return kept
 
     async def _record_error(self, claim: Claim, error: SendError, *, partly: bool = False) -> None:
         log.warning(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 import sqlalchemy as sa
 import sqlalchemy.orm
@@ -31,13 +30,18 @@ async def record_rooms(
 ) -> int:
     """The account is in these rooms; returns how many of them it was not known to be in. The groups that are
     registered for them follow: members, a changed name, and found again after having been lost."""
-    known = await _known(session, account, [seen.room_id for seen in sightings])
+    known = await _known(session, account, _ids(sightings))
+    groups = await _registered(session, account, sightings)
+    if sightings:
+        await _write_down(session, account, sightings, known, at)
     for seen in sightings:
-        before = known.get(seen.room_id)
-        await _record_room(session, account, seen, at)
-        await _follow(session, account, seen, before)
-        if seen.members:
-            await _count(session, account.channel, seen, day)
+        group = groups.get(seen.room_id) or await _named_group(session, account, seen)
+        if group is not None:
+            _follow(group, account, seen, known.get(seen.room_id))
+    await session.flush()
+    counted = [seen for seen in sightings if seen.members]
+    if counted:
+        await _count(session, account.channel, counted, day)
     return sum(before is None or before.left_at is not None for before in map(known.get, _ids(sightings)))
 
 
@@ -45,33 +49,56 @@ def _ids(sightings: Collection[Sighting]) -> list[str]:
     return [seen.room_id for seen in sightings]
 
 
-async def _known(session: AsyncSession, account: Account, room_ids: Collection[str]) -> dict[str, Room]:
-    query = sa.select(Room).where(Room.account_id == account.id, Room.room_id.in_(room_ids))
-    return {room.room_id: room for room in await session.scalars(query.execution_options(populate_existing=True))}
+@dataclass(frozen=True)
+class _Before:
+    """What was known of a room."""
+
+    topic: str
+    members: int
+    left_at: datetime | None
 
 
-async def _record_room(session: AsyncSession, account: Account, seen: Sighting, at: datetime) -> None:
-    now: dict[str, Any] = {"seen_at": at, "left_at": None}
-    if seen.topic:
-        now["topic"] = seen.topic[:120]
-    if seen.members:
-        now["members"] = seen.members
-    first = {"topic": "", "members": 0, "found_at": at, **now}
-    insert = upsert(session, Room).values(
-        channel=account.channel, room_id=seen.room_id, account_id=account.id, **first
+async def _known(session: AsyncSession, account: Account, room_ids: Collection[str]) -> dict[str, _Before]:
+    query = sa.select(Room.room_id, Room.topic, Room.members, Room.left_at)
+    rows = await session.execute(query.where(Room.account_id == account.id, Room.room_id.in_(room_ids)))
+    return {row.room_id: _Before(row.topic, row.members, row.left_at) for row in rows}
+
+
+async def _registered(session: AsyncSession, account: Account, sightings: Collection[Sighting]) -> dict[str, Group]:
+    query = sa.select(Group).where(Group.channel == account.channel, Group.room_id.in_(_ids(sightings)))
+    return {str(group.room_id): group for group in await session.scalars(query)}
+
+
+async def _write_down(
+    session: AsyncSession,
+    account: Account,
+    sightings: Collection[Sighting],
+    known: dict[str, _Before],
+    at: datetime,
+) -> None:
+    """What the platform does not say this time stays as it was."""
+    nothing = _Before("", 0, None)
+    rows = [
+        {
+            "channel": account.channel,
+            "room_id": seen.room_id,
+            "account_id": account.id,
+            "topic": seen.topic[:120] or known.get(seen.room_id, nothing).topic,
+            "members": seen.members or known.get(seen.room_id, nothing).members,
+            "found_at": at,
+            "seen_at": at,
+            "left_at": None,
+        }
+        for seen in sightings
+    ]
+    insert = upsert(session, Room.__table__)
+    now = {name: insert.excluded[name] for name in ("topic", "members", "seen_at", "left_at")}
+    await session.execute(
+        insert.on_conflict_do_update(index_elements=["channel", "room_id", "account_id"], set_=now), rows
     )
-    keys = ["channel", "room_id", "account_id"]
-    await session.execute(insert.on_conflict_do_update(index_elements=keys, set_=now))
 
 
-async def _follow(session: AsyncSession, account: Account, seen: Sighting, before: Room | None) -> None:
-    group = await session.scalar(
-        sa.select(Group).where(Group.channel == account.channel, Group.room_id == seen.room_id)
-    )
-    if group is None:
-        group = await _named_group(session, account, seen)
-    if group is None:
-        return
+def _follow(group: Group, account: Account, seen: Sighting, before: _Before | None) -> None:
     if seen.members:
         group.members = seen.members
     # The office's own name for a group stays; a name that was the room's goes on being the room's.
@@ -79,7 +106,6 @@ async def _follow(session: AsyncSession, account: Account, seen: Sighting, befor
         group.name = seen.topic[:80]
     if group.state is GroupState.LOST and group.account_id == account.id:
         group.state = GroupState.ACTIVE
-    await session.flush()
 
 
 async def _named_group(session: AsyncSession, account: Account, seen: Sighting) -> Group | None:
@@ -107,10 +133,13 @@ async def _named_group(session: AsyncSession, account: Account, seen: Sighting) 
     return groups[0]
 
 
-async def _count(session: AsyncSession, channel: str, seen: Sighting, day: date) -> None:
-    insert = upsert(session, RoomCount).values(channel=channel, room_id=seen.room_id, day=day, members=seen.members)
-    keys = ["channel", "room_id", "day"]
-    await session.execute(insert.on_conflict_do_update(index_elements=keys, set_={"members": seen.members}))
+async def _count(session: AsyncSession, channel: str, sightings: Collection[Sighting], day: date) -> None:
+    rows = [{"channel": channel, "room_id": seen.room_id, "day": day, "members": seen.members} for seen in sightings]
+    insert = upsert(session, RoomCount.__table__)
+    members = {"members": insert.excluded.members}
+    await session.execute(
+        insert.on_conflict_do_update(index_elements=["channel", "room_id", "day"], set_=members), rows
+    )
 
 
 async def record_left(session: AsyncSession, account: Account, room_id: str, *, at: datetime) -> None:

@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-T = TypeVar("T")
-Work = Callable[[AsyncSession], Awaitable[Any]]
+import db.in_place  # noqa: F401  registers the driver that `batched` uses on SQLite
+from db.group_commit import GroupCommit
 
-MAX_BATCH = 500  # marks per transaction; more adds latency and no throughput
+T = TypeVar("T")
 
 
 def async_url(url: str) -> sa.URL:
@@ -41,10 +41,15 @@ class Database:
             sa.event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
             sa.event.listen(self.engine.sync_engine, "invalidate", _let_go_of_sqlite)
+            self._batches = create_async_engine(
+                self.url.set(drivername="sqlite+inplace"), pool_size=1, max_overflow=0
+            )
+            sa.event.listen(self._batches.sync_engine, "connect", _prepare_sqlite)
+        else:
+            self._batches = self.engine
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._write_lock = asyncio.Lock()
-        self._queue: list[tuple[Work, asyncio.Future[Any]]] = []
-        self._flusher: asyncio.Task[None] | None = None
+        self._group_commit = GroupCommit(self._batches, self._write_guard)
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -64,46 +69,21 @@ class Database:
     async def batched(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Run `work` in a transaction shared with whoever calls at the same time; returns when it is durable.
 
-        `work` must do nothing but use the session: when a neighbour's work fails the batch is rolled back and
-        every piece is run again alone, so that only the guilty one raises.
+        `work` must do nothing but use the session: it is run again when a neighbour's fails.
         """
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.append((work, future))
-        if self._flusher is None or self._flusher.done():
-            self._flusher = asyncio.create_task(self._flush(), name="group-commit")
-        # Shielded: a caller that is cancelled while its mark is being committed must not tear the batch.
-        result: T = await asyncio.shield(future)
+        result: T = await self._group_commit.run(work=work)
+        return result
+
+    async def mark(self, work: Callable[[sa.Connection], T]) -> T:
+        """`batched` for the statements of `db.marks`, which need no session and so cost a fraction."""
+        result: T = await self._group_commit.run(mark=work)
         return result
 
     async def close(self) -> None:
-        while self._flusher is not None and not self._flusher.done():
-            await asyncio.wait([self._flusher])
+        await self._group_commit.close()
         await self.engine.dispose()
-
-    async def _flush(self) -> None:
-        while self._queue:
-            batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
-            try:
-                results = await self._run_together([work for work, _ in batch])
-            except Exception as error:
-                if len(batch) == 1:
-                    _settle(batch[0][1], error=error)
-                else:
-                    await self._run_apart(batch)
-            else:
-                for (_, future), result in zip(batch, results, strict=True):
-                    _settle(future, result)
-
-    async def _run_together(self, works: list[Work]) -> list[Any]:
-        async with self.write() as session:
-            return [await work(session) for work in works]
-
-    async def _run_apart(self, batch: list[tuple[Work, asyncio.Future[Any]]]) -> None:
-        for work, future in batch:
-            try:
-                _settle(future, (await self._run_together([work]))[0])
-            except Exception as error:
-                _settle(future, error=error)
+        if self.is_sqlite:
+            await self._batches.dispose()
 
     def _write_guard(self) -> contextlib.AbstractAsyncContextManager[Any]:
         return self._write_lock if self.is_sqlite else contextlib.nullcontext()
@@ -119,19 +99,10 @@ async def _transaction(session: AsyncSession) -> AsyncIterator[None]:
     await session.commit()
 
 
-def _settle(future: asyncio.Future[Any], result: Any = None, *, error: BaseException | None = None) -> None:
-    if future.cancelled():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
-
-
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from db import rollup
-from db.deliveries import reach_by_push
+from db.marks import reach_by_push
 from db.models import Alert, Delivery
 from db.states import DeliveryState
 from tests.console import Browser, Console
@@ -44,7 +44,8 @@ async def mark(console: Console, alert: Alert, group_id: int, **values: Any) -> 
         for name, value in values.items():
             setattr(delivery, name, value)
         if delivery.state is DeliveryState.SENT:
-            await reach_by_push(session, alert.id, group_id, console.clock.now())
+            at = console.clock.now()
+            await session.run_sync(lambda inner: reach_by_push(inner.connection(), alert.id, group_id, at))
         return delivery.id
 
 

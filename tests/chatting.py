@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.alert_texts import AlertTexts
 from bot.app import Services
 from bot.events import Events
 from bot.forwarding import LiveAlerts
@@ -60,7 +61,9 @@ class Chat:
         self.events = Events()
         self.live = LiveAlerts(self.settings, database, self.clock)
         services = Services(self.settings, knowledge(), self.live)
-        self.router = Router(database, self.clock, self.events, chat_handlers(), services)
+        self.router = Router(
+            database, self.clock, self.events, chat_handlers(), services, AlertTexts(services.settings)
+        )
         self.town = Town()
         self.account: Account
         self.last_id = ""

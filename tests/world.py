@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import alerts
+from bot.alert_texts import AlertTexts
 from bot.alerts import AlertContent
 from bot.delivery import Delivery
-from bot.echoes import confirm_echo
 from bot.events import Events
 from bot.identity import Actor
-from bot.routing import Context, Outcome, Router
+from bot.routing import Router
 from bot.settings import Settings, load_settings
 from db.models import Account, Alert, Group, User
 from db.models import Delivery as DeliveryRow
@@ -101,21 +101,15 @@ async def alert_state(database: Database, alert_id: int) -> AlertState:
         return (await alerts.get_alert(session, alert_id)).state
 
 
-async def _echo(context: Context[Settings]) -> Outcome | None:
-    if not context.message.is_self:
-        return None
-    await confirm_echo(context.session, context.services, context.group, context.message, context.now)
-    return Outcome("echo", changed=("deliveries",))
-
-
 class Post:
     """The sending half of the engine over a channel, with echoes coming back: `async with Post(…)`."""
 
     def __init__(self, database: Database, settings: Settings, channel: FakeChannel, clock: object) -> None:
         self.events = Events()
         self.channel = channel
-        self.router = Router(database, clock, self.events, [_echo], settings)  # type: ignore[arg-type]
-        self.delivery = Delivery(settings, database, {"local": channel}, clock, self.events)  # type: ignore[arg-type]
+        texts = AlertTexts(settings)
+        self.router = Router(database, clock, self.events, [], settings, texts)  # type: ignore[arg-type]
+        self.delivery = Delivery(settings, database, {"local": channel}, clock, self.events, texts)  # type: ignore[arg-type]
         self._database, self._clock = database, clock
 
     async def __aenter__(self) -> Post:

@@ -75,7 +75,7 @@ class WechatyAccount:
         kept = self._settings.data_dir / "wechaty" / f"{self._file_name()}.untaken.json"
         self._inbox = Inbox(kept, self._read, deliver)
         await self._report(AccountState.OFFLINE, "正在连接网关")
-        self._begin(self._link.run(self._on_event, self._on_lost), "wechaty-link")
+        self._begin(self._link.run(self._on_event, self._on_lost, self._on_silence), "wechaty-link")
 
     def _file_name(self) -> str:
         return "".join(letter if letter.isalnum() else "_" for letter in self.name)
@@ -110,6 +110,15 @@ class WechatyAccount:
         self.self_id = ""
         await self._rooms.end()
         await self._report(AccountState.OFFLINE, reason)
+
+    async def _on_silence(self, silent: bool) -> None:
+        """A gateway that hangs gets nothing more to send; it stays logged in as far as we know."""
+        if not self.self_id:
+            return
+        if silent:
+            await self._report(AccountState.OFFLINE, "网关没有答复")
+        else:
+            await self._report(AccountState.ONLINE)
 
     async def _on_event(self, kind: int, event: dict[str, Any]) -> None:
         if kind == MESSAGE and self._inbox is not None:

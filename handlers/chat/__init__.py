@@ -5,11 +5,10 @@ from __future__ import annotations
 from bot.app import Services
 from bot.routing import Handler
 from handlers.chat.commands import commands
-from handlers.chat.echoes import echoes
 from handlers.chat.forwards import forwards
 from handlers.chat.guard import guard
 from handlers.chat.questions import questions
 
 
 def chat_handlers() -> list[Handler[Services]]:
-    return [echoes, commands, forwards, questions, guard]
+    return [commands, forwards, questions, guard]

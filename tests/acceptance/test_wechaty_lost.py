@@ -180,17 +180,25 @@ async def _all_confirmed(office: Office, alert: Alert) -> bool:
     return await office.confirmed(alert) == len(FEW)
 
 
+@pytest.mark.parametrize("pause", [0.0, 4.0], ids=["stutters", "frozen"])
 async def test_4_a_frozen_gateway_is_noticed_by_the_probe(
-    sqlite_database: Database, gateway: Gateway, tmp_path: Path
+    sqlite_database: Database, gateway: Gateway, tmp_path: Path, pause: float
 ) -> None:
+    """One that goes on soon keeps its connection, one that does not is called anew."""
     office = await few(sqlite_database, gateway, tmp_path)
-    async with running_engine(office):
+    async with running_engine(office) as engine:
         began = time.monotonic()
         gateway.freeze()
         await until(lambda: state_is(office, AccountState.OFFLINE), 20)
         noticed = time.monotonic() - began
+        await asyncio.sleep(pause)
         gateway.thaw()
         began = time.monotonic()
         await until(lambda: state_is(office, AccountState.ONLINE), 20)
         back = time.monotonic() - began
-    print(f"\ncase 4e: frozen: noticed by the probe after {noticed:.1f} s, back {back:.2f} s after it went on")
+        alert = await office.release(engine=engine)
+        await until(lambda: _all_sent(office, alert), 10)
+        await until(lambda: _all_confirmed(office, alert), 5)
+    assert noticed <= 1
+    assert Counter(a.to for a in await gateway.arrivals()) == Counter(FEW)
+    print(f"\ncase 4e: frozen for {pause:.0f} s: noticed after {noticed:.2f} s, back {back:.2f} s after it went on")

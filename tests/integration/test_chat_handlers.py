@@ -37,7 +37,7 @@ async def quick(sqlite_database: Database) -> Chat:
 
 def test_the_order_in_which_a_message_is_offered() -> None:
     names = [handler.__name__ for handler in chat_handlers()]  # type: ignore[attr-defined]
-    assert names == ["echoes", "commands", "forwards", "questions", "guard"]
+    assert names == ["commands", "forwards", "questions", "guard"]
 
 
 async def test_a_private_question_is_answered_and_kept_with_a_hashed_member(chat: Chat) -> None:
@@ -102,7 +102,7 @@ async def test_a_scam_in_a_group_becomes_one_lead_and_nothing_is_said(chat: Chat
     assert len(await chat.rows(Lead)) == 3
 
 
-async def test_own_messages_reach_the_echo_handler_only(quick: Chat) -> None:
+async def test_own_messages_reach_no_handler(quick: Chat) -> None:
     await quick.bind("bot:心防一号", "菜园镇")
     for text in (PAID, ASKED, ALERT_TEXT, "转发统计"):
         assert await quick.say("bot:心防一号", text, "HB01", is_self=True) == ""

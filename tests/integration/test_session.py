@@ -32,7 +32,7 @@ def _insert(name: str):  # type: ignore[no-untyped-def]
 async def test_batched_work_shares_commits(database: Database) -> None:
     commits = 0
 
-    @sa.event.listens_for(database.engine.sync_engine, "commit")
+    @sa.event.listens_for(database._batches.sync_engine, "commit")
     def count(_: object) -> None:
         nonlocal commits
         commits += 1

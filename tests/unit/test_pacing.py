@@ -75,3 +75,11 @@ async def test_limits_hold_across_a_restart() -> None:
     assert starts[0] == pytest.approx(10)  # 6 + gap, and the margin for what the dead process did not write
     assert starts[1] == pytest.approx(61)  # the fourth in a minute was the last; the first start of all was at 0
     assert starts[3] >= 15 * 3600 - 1  # and six a day
+
+
+async def test_a_start_that_was_planned_a_moment_ahead_is_counted_from_then() -> None:
+    """The process died between its mark and the send; the next one came up at once."""
+    clock = JumpingClock()
+    planned = clock.now() + timedelta(milliseconds=20)
+    again = Pacer(Limits(0.05, 60, 1000), clock, ZONE, history=[planned], today=1, margin=1.0)
+    assert again.planned() >= planned + timedelta(milliseconds=50)
