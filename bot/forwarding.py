@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.clock import Clock
 from bot.events import Events, wait_for
 from bot.settings import Settings
-from content.fingerprints import AlertIndex, ForwardMatch
+from content.fingerprints import AlertIndex, Explanation, ForwardMatch
 from db import forwards as store
+from db.forwards import Standing, Words
 from db.models import Group, Person
 from db.reach import ReachState, find_reach, record_reach
 from db.session import Database
@@ -29,6 +31,9 @@ class LiveAlerts:
     Memory of the rows, nothing more: it is brought in step by `refresh` and may be thrown away at any time. An
     alert is compared by its title and body; the frame that all alerts share (`content.messages`) says nothing. Of
     alerts with the same words only the latest is compared: it is the one that people have just been sent.
+
+    What is over or has been corrected stays in the comparison for a while: a forward of it is recognised as that,
+    instead of as the live alert that resembles it most.
     """
 
     def __init__(self, settings: Settings, database: Database, clock: Clock) -> None:
@@ -36,7 +41,9 @@ class LiveAlerts:
         self._database = database
         self._clock = clock
         self._index = AlertIndex()
-        self._texts: dict[int, str] = {}
+        self._kept = self._window + timedelta(days=settings.outdated_days)
+        self._words: dict[int, Words] = {}
+        self._standing: dict[int, Standing] = {}
         self._compared: set[int] = set()
         self._refreshing = asyncio.Lock()
         self._stopping = asyncio.Event()
@@ -44,7 +51,8 @@ class LiveAlerts:
         self._task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._texts)
+        """How many alerts are live."""
+        return sum(standing is Standing.LIVE for standing in self._standing.values())
 
     async def start(self, events: Events) -> None:
         """Returns when everything that is live now is known; then keeps in step."""
@@ -61,21 +69,38 @@ class LiveAlerts:
     async def refresh(self) -> None:
         """Take in alerts that have gone live and drop those that are over; the others are not touched."""
         async with self._refreshing, self._database.read() as session:
-            live = await store.list_live_ids(session, self._clock.now() - self._window)
-            new = live - self._texts.keys()
-            texts = {alert_id: text for alert_id, text in self._texts.items() if alert_id in live}
-            texts |= await store.list_texts(session, new) if new else {}
-            self._texts = texts
-        latest = {text: alert_id for alert_id, text in sorted(texts.items())}
-        wanted = set(latest.values())
+            now = self._clock.now()
+            standing = await store.list_compared(session, now - self._window, now - self._kept)
+            new = standing.keys() - self._words.keys()
+            words = {alert_id: known for alert_id, known in self._words.items() if alert_id in standing}
+            words |= await store.list_words(session, new) if new else {}
+            self._words, self._standing = words, standing
+        by_rank = sorted(words, key=lambda alert_id: (standing[alert_id] is Standing.LIVE, alert_id))
+        wanted = set({words[alert_id].text: alert_id for alert_id in by_rank}.values())
         for alert_id in self._compared - wanted:
             self._index.remove(str(alert_id))
         for alert_id in sorted(wanted - self._compared):
-            self._index.add(str(alert_id), texts[alert_id])
+            self._index.add(str(alert_id), *words[alert_id])
         self._compared = wanted
 
     def match(self, text: str) -> ForwardMatch:
         return self._index.match(text)
+
+    def standing(self, alert_id: int) -> Standing:
+        return self._standing.get(alert_id, Standing.OLD)
+
+    async def find_standings(self, session: AsyncSession, alert_ids: Sequence[int]) -> dict[int, Standing]:
+        """What the alerts are by the rows of this moment, in the given order; the memory may be seconds behind."""
+        now = self._clock.now()
+        found = await store.list_compared(session, now - self._window, now - self._kept, alert_ids)
+        return {alert_id: found.get(alert_id, Standing.OLD) for alert_id in alert_ids}
+
+    def explain(self, text: str) -> Explanation:
+        return self._index.explain(text)
+
+    def words(self, alert_id: int) -> Words:
+        """What a compared alert is recognised by."""
+        return self._words[alert_id]
 
     async def _run(self, events: Events) -> None:
         with events.listen("alerts") as self._nudged:
@@ -87,15 +112,15 @@ class LiveAlerts:
                 await wait_for(self._nudged, POLL_SECONDS)
 
 
-def credited(match: ForwardMatch) -> list[int]:
+def credited(match: ForwardMatch, live: Callable[[int], bool] = lambda _: True) -> list[int]:
     """Ids of the alerts that a message passes on: none, one, or several when notices were merged into one message.
 
     When alerts explain the message equally well (a correction that changes a word elsewhere), it is the latest that
-    people have just been sent.
+    people have just been sent; one that is `live` before one that is not.
     """
-    best = match.alert_id or max(match.tied, key=int, default=None)
-    ids = (best, *match.also) if best is not None else ()
-    return list(dict.fromkeys(int(each) for each in ids))
+    tied = sorted(map(int, match.tied), key=lambda alert_id: (live(alert_id), alert_id))
+    best = [int(match.alert_id)] if match.alert_id is not None else tied[-1:]
+    return list(dict.fromkeys((*best, *map(int, match.also)))) if best else []
 
 
 async def record_forward(

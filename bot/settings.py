@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     expiry_hours: int = Field(24, ge=1, le=720, description="预警默认有效期（小时）")
     second_person: bool = Field(True, description="预警必须由编写人以外的人审核发布")
     forward_days: int = Field(3, ge=1, le=60, description="预警发布后多少天内识别转发")
+    outdated_days: int = Field(
+        30, ge=0, le=365, description="预警过了识别期、或更正取消后，还有多少天能认出是旧预警（旧版不计触达）"
+    )
 
     answers_per_person: int = Field(6, ge=1, le=1000, description="群里同一个人每分钟最多得到多少条答复")
     answers_per_group: int = Field(20, ge=1, le=1000, description="同一个群每分钟最多答复多少条")

@@ -15,12 +15,13 @@ from itertools import chain
 from math import log
 from typing import Final
 
+from content.match_explaining import Explanation, explanation
 from content.messages import FRAME
 from content.ngrams import alert_numbers, figures, fold, grams, joined, kept
 from content.readings import NO_MATCH, THRESHOLD, UNIT, ForwardMatch, LiveAlert, Message, Reading, judge, read
 from content.stock_phrases import stock_phrases
 
-__all__ = ["THRESHOLD", "AlertIndex", "ForwardMatch"]
+__all__ = ["THRESHOLD", "AlertIndex", "Explanation", "ForwardMatch"]
 
 _POSTINGS: Final = 200
 """Index entries that are read for one message, rarest grams first …"""
@@ -112,6 +113,22 @@ class AlertIndex:
 
     def match(self, text: str) -> ForwardMatch:
         """Return the live alert that ``text`` is a copy of, if it is one."""
+        message, candidates = self._looked_at(text)
+        if not candidates:
+            return NO_MATCH
+        readings = self._readings(message, candidates)
+        if readings[0].score >= THRESHOLD:
+            readings += self._elsewhere(message, readings)
+        return judge(message, readings)
+
+    def explain(self, text: str) -> Explanation:
+        """What :meth:`match` says, and every alert that was looked at with what speaks for and against it."""
+        message, candidates = self._looked_at(text)
+        shared = {alert.alert_id: count for count, alert in candidates}
+        readings = [read(message, alert, self._mass(alert)) for _, alert in candidates]
+        return explanation(message, self.match(text), readings, shared)
+
+    def _looked_at(self, text: str) -> tuple[Message, list[_Candidate]]:
         kept_text = kept(text[:_MAX_LENGTH])
         folded = joined(kept_text)
         sequence = grams(folded)
@@ -119,13 +136,10 @@ class AlertIndex:
         postings = list(map(self._postings.get, distinct))
         candidates = self._candidates(postings)
         if not candidates:
-            return NO_MATCH
+            return Message(text, kept_text, folded, sequence, [], 0), []
         weights = self._weigh(sequence, distinct, postings)
         message = Message(text, kept_text, folded, sequence, weights, sum(weights), alert_numbers(text))
-        readings = self._readings(message, candidates)
-        if readings[0].score >= THRESHOLD:
-            readings += self._elsewhere(message, readings)
-        return judge(message, readings)
+        return message, candidates
 
     def _changed(self) -> None:
         self._version += 1

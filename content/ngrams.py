@@ -42,7 +42,9 @@ _WORDS: Final = """
 支持 支援 硬盘 硬碟 邮箱 郵箱 导入 匯入
 """
 _MAINLAND: Final = dict(zip(_WORDS.split()[1::2], _WORDS.split()[::2], strict=True))
-_TRADITIONAL: Final = re.compile("[個們這來對說會為國發請轉電話錢詐騙號碼與時學還進過將經帳賬緊關鎮開點體裡連結訊網頁視頻]")
+_TRADITIONAL: Final = re.compile(
+    "[個們這來對說會為國發請轉電話錢詐騙號碼與時學還進過將經帳賬緊關鎮開點體裡連結訊網頁視頻]"
+)
 _TAIWAN: Final = re.compile("|".join(sorted(_MAINLAND, key=len, reverse=True)))
 
 

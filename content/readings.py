@@ -24,7 +24,7 @@ _TOLERATED: Final = 2
 """Characters of the alert that other words may stand for."""
 _SLIPS_TOGETHER: Final = 8
 """Slips come in twos and threes at about the square of their rate; such a group looks like an exchanged name."""
-_DOUBT: Final = 3
+_DOUBT: Final = 2.5
 """Exchanged characters beyond the tolerated that halve a score."""
 _FIGURES: Final = 0.25
 """By how much each figure that differs adds to the doubt that exchanged words raise."""
@@ -89,6 +89,7 @@ class Reading:
     passages: list[Passage]
     missing: int  # weight of the alert that the message leaves out
     named: bool = False  # the message holds the alert's number
+    credibility: float = 1.0  # that it is a copy, and not another case told in the same form; `score` holds it
 
     def covered(self) -> set[int]:
         """Return the places in ``Message.sequence`` that the passages hold."""
@@ -115,9 +116,11 @@ def read(message: Message, alert: LiveAlert, mass: int) -> Reading:
     named = alert.number in message.numbers
     strength = _FULL_STRENGTH / 4 if named else _FULL_STRENGTH
     score = min(1.0, evidence / smaller) * min(1.0, evidence / strength) if smaller else 0.0
+    credibility = 1.0
     if score >= THRESHOLD:
-        score *= _credibility(message, alert, with_neighbours(every, found))
-    return Reading(alert, score, evidence, found, max(0, mass - matched), named)
+        credibility = _credibility(message, alert, with_neighbours(every, found))
+        score *= credibility
+    return Reading(alert, score, evidence, found, max(0, mass - matched), named, credibility)
 
 
 def _credibility(message: Message, alert: LiveAlert, found: Sequence[Passage]) -> float:
@@ -151,7 +154,7 @@ def judge(message: Message, readings: Sequence[Reading]) -> ForwardMatch:
     return ForwardMatch(
         alert_id=winner.alert.alert_id if len(tied) == 1 else None,
         score=round(winner.score, 4),
-        passages=_as_written(message, winner.passages),
+        passages=as_written(message, winner.passages),
         runner_up=runner_up,
         tied=tuple(sorted(r.alert.alert_id for r in tied)) if len(tied) > 1 else (),
         also=tuple(also),
@@ -183,6 +186,6 @@ def _lead_by_figures(message: Message, one: LiveAlert, other: LiveAlert) -> int:
     return len(there & (one.figures - other.figures)) - len(there & (other.figures - one.figures))
 
 
-def _as_written(message: Message, found: Sequence[Passage]) -> tuple[str, ...]:
+def as_written(message: Message, found: Sequence[Passage]) -> tuple[str, ...]:
     places = origins(message.kept)
     return tuple(message.text[places[p.start] : places[p.end - 1] + 1] for p in found)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from enum import Enum, auto
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from db.alerts import LIVE
 from db.models import Alert, Forward, Reach, Unit
@@ -19,14 +22,68 @@ def _live(since: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(Alert.released_at >= since, Alert.state.in_((*LIVE, AlertState.EXPIRED)))
 
 
-async def list_live_ids(session: AsyncSession, since: datetime) -> set[int]:
-    return set(await session.scalars(sa.select(Alert.id).where(_live(since))))
+class Standing(Enum):
+    """What passing on a released alert is today."""
+
+    LIVE = auto()  # a forward
+    OUTDATED = auto()  # it has been corrected or cancelled since: the group must be told
+    OLD = auto()  # its window is over: nothing
 
 
-async def list_texts(session: AsyncSession, alert_ids: Collection[int]) -> dict[int, str]:
-    """By id, the words (title and body) of alerts. Released alerts never change, so each is read once."""
-    rows = await session.execute(sa.select(Alert.id, Alert.title, Alert.body).where(Alert.id.in_(alert_ids)))
-    return {alert_id: f"{title}\n{body}" for alert_id, title, body in rows}
+class Words(NamedTuple):
+    """What an alert is recognised by."""
+
+    text: str  # title and body
+    number: str
+
+
+def _superseding() -> list[sa.ColumnElement[bool]]:
+    """Released corrections and cancellations, but not one that was cancelled and that nothing took the place of."""
+    later = aliased(Alert)
+    followed = sa.exists().where(
+        later.related_id == Alert.id, later.relation.is_not(None), later.released_at.is_not(None)
+    )
+    in_force = Alert.state.in_((*LIVE, AlertState.EXPIRED))
+    return [Alert.relation.is_not(None), Alert.released_at.is_not(None), sa.or_(in_force, followed)]
+
+
+async def list_compared(
+    session: AsyncSession, since: datetime, kept_since: datetime, alert_ids: Collection[int] | None = None
+) -> dict[int, Standing]:
+    """Every alert (of `alert_ids`) released after `kept_since` and what it is: live only when it was released after
+    `since` and nothing has taken its place."""
+    states = (*LIVE, AlertState.EXPIRED, AlertState.CANCELLED)
+    replaced = Alert.id.in_(sa.select(Alert.related_id).where(*_superseding()))
+    query = sa.select(Alert.id, Alert.released_at, sa.or_(Alert.state == AlertState.CANCELLED, replaced))
+    query = query.where(Alert.released_at >= kept_since, Alert.state.in_(states))
+    if alert_ids is not None:
+        query = query.where(Alert.id.in_(alert_ids))
+    found: dict[int, Standing] = {}
+    for alert_id, released_at, outdated in await session.execute(query):
+        current = Standing.LIVE if released_at is not None and released_at >= since else Standing.OLD
+        found[alert_id] = Standing.OUTDATED if outdated else current
+    return found
+
+
+async def find_successor(session: AsyncSession, alert_id: int) -> Alert | None:
+    """The alert that corrects or cancels this one today: the last of the chain."""
+    last: Alert | None = None
+    seen = {alert_id}
+    while True:
+        query = sa.select(Alert).where(*_superseding(), Alert.related_id == (last.id if last else alert_id))
+        found: Alert | None = await session.scalar(query.order_by(Alert.released_at.desc(), Alert.id.desc()).limit(1))
+        if found is None or found.id in seen:
+            return last
+        seen.add(found.id)
+        last = found
+
+
+async def list_words(session: AsyncSession, alert_ids: Collection[int]) -> dict[int, Words]:
+    """By id. Released alerts never change, so each is read once."""
+    query = sa.select(Alert.id, Alert.title, Alert.body, Alert.number).where(Alert.id.in_(alert_ids))
+    return {
+        alert_id: Words(f"{title}\n{body}", number) for alert_id, title, body, number in await session.execute(query)
+    }
 
 
 async def list_live_pictures(session: AsyncSession, since: datetime) -> set[int]:
@@ -73,6 +130,7 @@ async def add_forward(
     members: int | None,
     score: float,
     at: datetime,
+    outdated: bool = False,
 ) -> None:
     forward = Forward(
         alert_id=alert_id,
@@ -82,6 +140,7 @@ async def add_forward(
         members=members,
         score=score,
         at=at,
+        outdated=outdated,
     )
     session.add(forward)
     await session.flush()
@@ -92,3 +151,11 @@ async def was_reported(session: AsyncSession, *, alert_id: int, group_id: int) -
         Forward.alert_id == alert_id, Forward.group_id == group_id, Forward.way == Way.REPORT
     )
     return (await session.scalar(reported.limit(1))) is not None
+
+
+async def was_told_outdated(session: AsyncSession, *, alert_id: int, group_id: int) -> bool:
+    """Whether somebody passed the outdated alert on in this group before: the group was told then."""
+    before = sa.select(Forward.id).where(
+        Forward.alert_id == alert_id, Forward.group_id == group_id, Forward.outdated.is_(True)
+    )
+    return (await session.scalar(before.limit(1))) is not None

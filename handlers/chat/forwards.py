@@ -1,4 +1,4 @@
-"""People passing an alert on in a group that the bot hears: recorded, and nothing is said."""
+"""People passing an alert on in a group that the bot hears: recorded, and nothing is said unless it is outdated."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from bot.app import Services
 from bot.forwarding import credited, record_forward
+from bot.outdated import take_outdated
 from bot.routing import Context, Outcome
 from content.fingerprints import ForwardMatch
-from db.forwards import find_live_showing
+from db.forwards import Standing, find_live_showing
+from db.models import Group
 
 
 async def forwards(context: Context[Services]) -> Outcome | None:
@@ -16,18 +18,40 @@ async def forwards(context: Context[Services]) -> Outcome | None:
     text = "\n".join(part for part in (message.link_title, message.text) if part)
     if group is None:
         return None
-    match = context.services.live_alerts.match(text) if text else ForwardMatch(None, 0.0)
-    alert_ids = credited(match) or await _shown(context)
-    for alert_id in alert_ids:
+    live = context.services.live_alerts
+    match = live.match(text) if text else ForwardMatch(None, 0.0)
+    alert_ids = credited(match, lambda alert_id: live.standing(alert_id) is Standing.LIVE) or await _shown(context)
+    if not alert_ids:
+        return None
+    standings = await live.find_standings(context.session, alert_ids)
+    replies = [
+        await _take(context, group, alert_id, standing, match.score or 1.0)
+        for alert_id, standing in standings.items()
+    ]
+    reply = next(filter(None, replies), "")
+    passed_on = set(standings.values()) - {Standing.OLD}
+    return Outcome("forward" if passed_on else "old_forward", reply, changed=("reach",) if passed_on else ())
+
+
+async def _take(context: Context[Services], group: Group, alert_id: int, standing: Standing, score: float) -> str:
+    """Record one alert that the message passes on; returns what the group must be told, "" for nothing."""
+    at = min(context.message.at, context.now)
+    if standing is Standing.LIVE:
         await record_forward(
-            context.session,
-            alert_id=alert_id,
-            group=group,
-            person=context.person,
-            at=min(message.at, context.now),
-            score=match.score or 1.0,
+            context.session, alert_id=alert_id, group=group, person=context.person, at=at, score=score
         )
-    return Outcome("forward", changed=("reach",)) if alert_ids else None
+    if standing is not Standing.OUTDATED:
+        return ""
+    return await take_outdated(
+        context.session,
+        context.services.settings,
+        alert_id=alert_id,
+        message=context.message,
+        group=group,
+        person=context.person,
+        at=at,
+        score=score,
+    )
 
 
 async def _shown(context: Context[Services]) -> list[int]:

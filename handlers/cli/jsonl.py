@@ -6,6 +6,7 @@ One line out per line in, in the same order, written as soon as it is known. A l
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -74,7 +75,7 @@ def run_match_jsonl(alerts_path: Path, stdin: BinaryIO, stdout: BinaryIO) -> Non
 
     Raises ``AlertFileError`` naming the line when that file is not readable.
     """
-    index = _read_alerts(alerts_path)
+    index = read_alerts(alerts_path)
 
     def answer(text: str) -> dict[str, Any]:
         found = index.match(text)
@@ -114,11 +115,12 @@ def screen_once(text: str) -> None:
 
 def match_once(alerts_path: Path, text: str) -> None:
     """Print which alert of the file one message forwards. Raises ``AlertFileError``."""
-    found = _read_alerts(alerts_path).match(text)
+    found = read_alerts(alerts_path).match(text)
     print(f"{found.alert_id or '不是任何一条预警的转发'}  {found.score:.2f}")
 
 
-def _read_alerts(path: Path) -> AlertIndex:
+def read_alerts(path: Path) -> AlertIndex:
+    """The alerts of a JSON lines file. Raises ``AlertFileError`` naming the line."""
     index = AlertIndex()
     try:
         lines = path.read_bytes().splitlines()
@@ -132,6 +134,10 @@ def _read_alerts(path: Path) -> AlertIndex:
             raise AlertFileError(f'{path}:{number} 应为 {{"alert_id": "…", "text": "…"}}')
         index.add(row["alert_id"], row["text"])
     return index
+
+
+def print_line(value: Any) -> None:
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE).decode())
 
 
 def _run(stdin: BinaryIO, stdout: BinaryIO, answer: Answerer) -> None:

@@ -1,9 +1,8 @@
-"""Commands that need the fraud library only: `ask`, `screen`, `match`. They never touch a database."""
+"""Commands that need the fraud library only: `ask`, `screen`. They never touch a database."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,15 +34,3 @@ def screen(
         lines.run_screen_jsonl(sys.stdin.buffer, sys.stdout.buffer)
     else:
         lines.screen_once(text)
-
-
-def match(
-    alerts: Annotated[Path, typer.Option("--alerts", help='每行一个 {"alert_id":…,"text":…}', exists=True)],
-    jsonl: Annotated[bool, typer.Option("--jsonl", help='标准输入每行一个 {"text":…}')] = False,
-    text: Annotated[str, typer.Argument(help="群里的一条消息")] = "",
-) -> None:
-    """判断一条消息是不是某条预警的转发。"""
-    if jsonl:
-        lines.run_match_jsonl(alerts, sys.stdin.buffer, sys.stdout.buffer)
-    else:
-        lines.match_once(alerts, text)

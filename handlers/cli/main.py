@@ -16,7 +16,7 @@ COMMANDS = {
     "alert": ("handlers.cli.alert", "alert_app", "预警：编写、审核、发布、进度、暂停、取消"),
     "ask": ("handlers.cli.knowledge", "ask", ""),
     "screen": ("handlers.cli.knowledge", "screen", ""),
-    "match": ("handlers.cli.knowledge", "match", ""),
+    "match": ("handlers.cli.match", "match", ""),
     "library": ("handlers.cli.library", "library_app", "反诈知识库：检查、导出、导入"),
     "stats": ("handlers.cli.stats", "stats", ""),
     "people": ("handlers.cli.people", "people_app", "绑定联络员和民警的聊天身份"),

@@ -181,7 +181,7 @@ async def test_an_alert_is_read_once_however_often_the_index_is_refreshed(
     async def never(*_: object) -> None:
         raise AssertionError("texts were read again")
 
-    monkeypatch.setattr("db.forwards.list_texts", never)
+    monkeypatch.setattr("db.forwards.list_words", never)
     await chat.live.refresh()
     assert chat.live.match(ALERT_TEXT).alert_id is not None
 
