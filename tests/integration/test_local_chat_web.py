@@ -39,6 +39,8 @@ class ChannelOnly:
     database: Database
     clock: SystemClock = field(default_factory=SystemClock)
     channels: dict[str, Any] = field(default_factory=dict)
+    knowledge: Any = None
+    library: Any = None
 
 
 class Chat:
