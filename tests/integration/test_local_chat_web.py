@@ -17,6 +17,7 @@ from PIL import Image
 from bot.channels.local import LocalChannel
 from bot.channels.local_people import LocalPeople
 from bot.clock import SystemClock
+from bot.events import Events
 from bot.messages import Outgoing
 from bot.settings import Settings, load_settings
 from bot.sign_in import token_hash
@@ -41,6 +42,7 @@ class ChannelOnly:
     channels: dict[str, Any] = field(default_factory=dict)
     knowledge: Any = None
     library: Any = None
+    events: Events = field(default_factory=Events)
 
 
 class Chat:
