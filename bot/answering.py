@@ -167,13 +167,18 @@ async def _list_dialog(
     )
 
 
+def _kept(text: str) -> str:
+    """What of a text is kept: neither a zero character nor half a pair of surrogates can be stored everywhere."""
+    return text[:KEPT_TEXT].replace("\0", "").encode("utf-8", "replace").decode()
+
+
 def _question(message: Incoming, group: Group | None, text: str, said: Said, now: datetime) -> Question:
     return Question(
         channel=message.channel,
         room_id=message.room_id,
         group_id=group.id if group is not None else None,
         member_hash=_member(message),
-        text=text[:KEPT_TEXT],
+        text=_kept(text),
         kind=said.kind,
         types=list(said.types),
         score=said.score,
@@ -255,7 +260,7 @@ async def watch(
     screening = knowledge.screener.screen(message.text)
     if not screening.alarm:
         return None
-    text = message.text[:KEPT_TEXT]
+    text = _kept(message.text)
     group_id = group.id if group is not None else None
     known = await lead_store.has_lead(
         session, reason=LeadReason.SCAM, group_id=group_id, text=text, since=now - SAME_SCAM

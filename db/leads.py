@@ -151,16 +151,25 @@ async def count_leads(
 
 
 async def get_figures(session: AsyncSession) -> LeadFigures:
-    alarm = sa.case((Lead.reason == LeadReason.EMERGENCY, 1), else_=0)
-    counted = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(alarm), 0)).where(Lead.state == LeadState.OPEN)
-    waiting, alarms = (await session.execute(counted)).one()
+    def total(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+        return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
+
+    is_open = Lead.state == LeadState.OPEN
+    undone = sa.select(
+        total(is_open),
+        total(is_open & (Lead.reason == LeadReason.EMERGENCY)),
+        total(Lead.reason == LeadReason.PERSON),
+        total(Lead.reason == LeadReason.USELESS),
+        sa.func.coalesce(sa.func.sum(sa.func.length(Lead.text)), 0),  # somebody in danger has said more
+    ).where(Lead.state.in_(UNDONE))
+    counted = (await session.execute(undone)).one()
     newest = sa.select(
         sa.func.max(Lead.id), sa.func.max(Lead.claimed_at), sa.func.max(Lead.answered_at), sa.func.max(Lead.closed_at)
     )
-    mark = "/".join(str(value) for value in (await session.execute(newest)).one())
     arrived = sa.select(sa.func.count()).select_from(Lead).join(Reply, Reply.id == Lead.reply_id)
     arrived = arrived.where(Lead.state == LeadState.ANSWERED, Reply.state == DeliveryState.SENT)
-    return LeadFigures(waiting, int(alarms), f"{waiting}/{mark}/{await session.scalar(arrived)}")
+    changes = [*counted, *(await session.execute(newest)).one(), await session.scalar(arrived)]
+    return LeadFigures(int(counted[0]), int(counted[1]), "/".join(str(value) for value in changes))
 
 
 async def list_recent_texts(

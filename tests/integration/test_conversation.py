@@ -157,6 +157,14 @@ async def test_somebody_in_danger_is_one_alarm_however_much_they_say(chat: Chat)
     assert lead.reason is LeadReason.EMERGENCY
 
 
+@pytest.mark.parametrize("text", ["养老卡\x00要不要办", "\ud83d养老卡", "\u202e\u200b？？？"])
+async def test_whatever_can_be_said_can_be_kept(chat: Chat, text: str) -> None:
+    assert await chat.say("王阿姨", text)
+    assert "\0" not in (await last(chat)).text
+    await chat.say("王阿姨", SCAM + text, "HB01")
+    assert (await chat.rows(Lead))[-1].reason is LeadReason.SCAM
+
+
 # ── limits ──
 
 
