@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -122,6 +123,9 @@ class Settings(BaseSettings):
     growing_questions: int = Field(5, ge=2, le=1000, description="多少条相似的线索提示写一条预警")
     growing_days: int = Field(7, ge=1, le=90, description="在最近多少天的线索里找相似的")
 
+    public_url: str = Field(
+        "", description="预警短页面从外网访问的地址，如 https://fz.example.gov.cn；留空则不在群里给出链接"
+    )
     portal: bool = Field(True, description="是否开放门户问答页 /ask")
     portal_origins: Annotated[list[str], NoDecode] = Field(
         [], description="可以嵌入问答窗口的网站，如 https://www.example.gov.cn；留空表示不许嵌入"
@@ -196,6 +200,14 @@ class Settings(BaseSettings):
         if value not in available_timezones():
             raise ValueError("应为时区名称，如 Asia/Shanghai")
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("应为网址，如 https://fz.example.gov.cn，或留空")
+        return value.rstrip("/")
 
     @field_validator("database_url")
     @classmethod
