@@ -84,7 +84,7 @@ class Scheduler:
         await self._skip_stale_replies(now)
 
     async def _start(self, session: AsyncSession, alert_id: int, *, now: datetime) -> Alert:
-        return await alerts.start(session, SYSTEM, alert_id, now=now)
+        return await alerts.start(session, SYSTEM, alert_id, settings=self._settings, now=now)
 
     async def _step(self, alert_id: int, step: alerts.SystemStep) -> None:
         try:

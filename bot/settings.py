@@ -114,6 +114,23 @@ class Settings(BaseSettings):
         30, ge=0, le=365, description="预警过了识别期、或更正取消后，还有多少天能认出是旧预警（旧版不计触达）"
     )
 
+    deadline_red: int = Field(30, ge=1, le=10_080, description="红色预警发布后多少分钟内应当触达")
+    deadline_orange: int = Field(60, ge=1, le=10_080, description="橙色预警发布后多少分钟内应当触达")
+    deadline_yellow: int = Field(120, ge=1, le=10_080, description="黄色预警发布后多少分钟内应当触达")
+    deadline_blue: int = Field(480, ge=1, le=10_080, description="蓝色预警发布后多少分钟内应当触达")
+    reminders: bool = Field(True, description="过了时限还没触达，是否私聊提醒联络员")
+    remind_parent_minutes: int = Field(
+        30, ge=0, le=10_080, description="提醒联络员后再过多少分钟提醒上级联络员；0 为不提醒上级"
+    )
+    remind_push_minutes: int = Field(
+        0, ge=0, le=10_080, description="提醒后再过多少分钟由机器人直接推送到它所在的转发群；0 为不代发"
+    )
+    reminders_per_day: int = Field(6, ge=1, le=100, description="同一个人每天最多收到多少次提醒")
+    account_alarm_minutes: int = Field(
+        10, ge=1, le=1440, description="账号离线多少分钟后私聊通知已绑定的民警（受限则立即通知）"
+    )
+    phone_days: int = Field(7, ge=1, le=90, description="联络员手机页链接的有效天数")
+
     answers_per_person: int = Field(6, ge=1, le=1000, description="群里同一个人每分钟最多得到多少条答复")
     answers_per_group: int = Field(20, ge=1, le=1000, description="同一个群每分钟最多答复多少条")
     answers_private: int = Field(20, ge=1, le=1000, description="私聊里同一个人每分钟最多得到多少条答复")
@@ -237,6 +254,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's URL with the default filled in."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'xinfang.db').resolve()}"
+
+    def deadline_minutes(self, severity: Severity) -> int:
+        """From the release to the time by which the groups must have had it."""
+        minutes: int = getattr(self, f"deadline_{severity.value}")
+        return minutes
 
     @property
     def gap_ms(self) -> int:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from db.models import Account, Alert, Delivery, Group, Reach, Reply, Send
-from db.states import AccountState, AlertState, ContentKind, DeliveryState, GroupState, Severity, Way
+from db.states import AccountState, AlertState, ContentKind, DeliveryState, GroupState, ReplyRank, Severity, Way
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Wanted:
     severities: Collection[Severity]
     replies_since: datetime
     cards: bool = True  # without, link cards wait: their budget is spent
+    reminders: bool = True  # without, people are left in peace
 
 
 def _table(model: Any) -> sa.Table:
@@ -67,8 +68,9 @@ _NEXT_REPLY = (
         _REPLIES.c.account_id == bindparam("account"),
         _REPLIES.c.state == DeliveryState.WAITING,
         _REPLIES.c.created_at > bindparam("since"),
+        _REPLIES.c.rank <= bindparam("last_rank"),
     )
-    .order_by(_REPLIES.c.id)
+    .order_by(_REPLIES.c.rank, _REPLIES.c.id)
     .limit(1)
     .with_for_update(skip_locked=True)
 )
@@ -165,7 +167,7 @@ _CONFIRM_REPLY = (
 def claim_next(connection: sa.Connection, wanted: Wanted) -> Claim | None:
     """Mark the account's most urgent item `sending` and return it; None when there is nothing to do.
 
-    Replies count as the most urgent, then severity, then upper levels, then age. Nothing is claimed unless
+    Replies count as the most urgent (answers, then notices, then reminders), then severity, then upper levels, then age. Nothing is claimed unless
     the owner holds the account's lease and the account may send.
     """
     lease = {"account": wanted.account_id, "owner": wanted.owner, "now": wanted.now}
@@ -183,7 +185,12 @@ def record_send(connection: sa.Connection, account_id: int, at: datetime, *, car
 
 
 def _claim_reply(connection: sa.Connection, wanted: Wanted) -> Claim | None:
-    row = connection.execute(_NEXT_REPLY, {"account": wanted.account_id, "since": wanted.replies_since}).first()
+    values = {
+        "account": wanted.account_id,
+        "since": wanted.replies_since,
+        "last_rank": int(ReplyRank.REMINDER if wanted.reminders else ReplyRank.NOTICE),
+    }
+    row = connection.execute(_NEXT_REPLY, values).first()
     if row is None or not connection.execute(_TAKE_REPLY, {"row": row.id, "at": wanted.planned}).rowcount:
         return None
     return Claim(Reply, row.id, row.room_id, 1, text=row.text)
