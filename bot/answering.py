@@ -11,15 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.addressing import Call, addressed_to, is_certain, read_call
 from bot.conversation import Act, Past, Said, Turn, asked_before, read_turn, respond, said_uncalled
-from bot.conversation_texts import warning_text, with_hint
+from bot.conversation_texts import with_hint
 from bot.identity import member_hash
 from bot.knowledge import Knowledge
 from bot.messages import Incoming
-from bot.quiet import in_quiet_hours
 from bot.settings import Settings
-from content.answers import short_name
 from content.asking import Reply
-from content.screening import Screening
 from db import leads as lead_store
 from db import questions as store
 from db.models import Group, Lead, Question
@@ -27,8 +24,6 @@ from db.states import AnswerKind, ContentKind, Feedback, LeadReason
 
 MINUTE: Final = timedelta(minutes=1)
 KEPT_TEXT: Final = 1000  # characters of a question that are kept
-SAME_SCAM: Final = timedelta(hours=1)  # the same words in the same group make one lead
-WARNING_GAP: Final = timedelta(hours=1)  # between two warnings in a group
 UNCALLED: Final = timedelta(minutes=3)  # so long "然后呢" in a group, said to nobody by name, may mean the bot
 PORTAL: Final = "portal"  # the channel of the dialog on web pages: a dialog is all that is known of the visitor
 
@@ -172,7 +167,7 @@ async def _list_dialog(
     )
 
 
-def _kept(text: str) -> str:
+def kept_text(text: str) -> str:
     """What of a text is kept: neither a zero character nor half a pair of surrogates can be stored everywhere."""
     return text[:KEPT_TEXT].replace("\0", "").encode("utf-8", "replace").decode()
 
@@ -183,7 +178,7 @@ def _question(message: Incoming, group: Group | None, text: str, said: Said, now
         room_id=message.room_id,
         group_id=group.id if group is not None else None,
         member_hash=_member(message),
-        text=_kept(text),
+        text=kept_text(text),
         kind=said.kind,
         types=list(said.types),
         score=said.score,
@@ -246,51 +241,6 @@ async def _said_more(
     if question.text not in alarm.text.split("\n"):
         alarm.text = f"{alarm.text}\n{question.text}"[:KEPT_TEXT]
     return True
-
-
-async def watch(
-    session: AsyncSession,
-    knowledge: Knowledge,
-    *,
-    message: Incoming,
-    group: Group | None,
-    settings: Settings,
-    now: datetime,
-) -> Answered | None:
-    """Look whether a message in a group is itself a scam; None when it is not.
-
-    It makes a lead, and where the group allows it a gentle warning that quotes nobody, at most one an hour.
-    """
-    if message.private:
-        return None
-    screening = knowledge.screener.screen(message.text)
-    if not screening.alarm:
-        return None
-    text = _kept(message.text)
-    group_id = group.id if group is not None else None
-    known = await lead_store.has_lead(
-        session, reason=LeadReason.SCAM, group_id=group_id, text=text, since=now - SAME_SCAM
-    )
-    if not known:
-        await lead_store.add_lead(session, Lead(reason=LeadReason.SCAM, group_id=group_id, text=text, created_at=now))
-    warning = await _warning(session, knowledge, screening, group, settings, now)
-    return Answered(warning, AnswerKind.TALK, screening.types, not known) if warning or not known else None
-
-
-async def _warning(
-    session: AsyncSession,
-    knowledge: Knowledge,
-    screening: Screening,
-    group: Group | None,
-    settings: Settings,
-    now: datetime,
-) -> str:
-    if group is None or not group.warns or in_quiet_hours(now, settings):
-        return ""
-    if not await lead_store.claim_warning(session, group.id, now=now, since=now - WARNING_GAP):
-        return ""
-    known = knowledge.library.types.get(screening.types[0]) if screening.types else None
-    return warning_text(short_name(known) if known is not None else "")
 
 
 async def _over_limit(session: AsyncSession, message: Incoming, settings: Settings, now: datetime) -> bool:

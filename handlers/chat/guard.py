@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.answering import watch
 from bot.app import Services
+from bot.guarding import watch
 from bot.routing import Context, Outcome
 
 
