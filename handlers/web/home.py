@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,14 +10,16 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.identity import Actor
+from bot.library_revisions import name_of
 from bot.permissions import Permission, allowed
 from db.accounts import list_accounts
 from db.alerts import list_alerts
 from db.console import find_top_unit, list_alerts_around
 from db.figures import Figures, get_figures, latest_released, list_child_figures, list_missing_groups
 from db.leads import count_leads, list_leads
-from db.models import Alert, Unit
-from db.states import AlertState, LeadState, Role
+from db.library import list_open
+from db.models import Alert, LibraryRevision, Unit
+from db.states import AlertState, LeadState, RevisionState, Role
 from handlers.web.keys import ENGINE
 from handlers.web.progress import list_progress
 from handlers.web.views import page
@@ -43,12 +46,19 @@ async def _staff(request: web.Request, actor: Actor) -> web.StreamResponse:
             "today": [p for p in progress if p.alert.state not in (AlertState.RUNNING, AlertState.PAUSED)],
             "accounts": await list_accounts(session),
             "reviews": await list_alerts(session, states=[AlertState.IN_REVIEW], limit=10),
+            "edits": await _edits(session),
             "leads": await list_leads(session, state=LeadState.OPEN, limit=LEADS),
             "open_leads": await count_leads(session, state=LeadState.OPEN),
             "latest": latest,
             "laggards": await _laggards(session, latest, top),
         }
     return await page(request, "home.html", reviewer=allowed(actor.role, Permission.REVIEW_ALERT), **context)
+
+
+async def _edits(session: AsyncSession) -> list[tuple[LibraryRevision, str]]:
+    """Edits of the library that wait for review, with the names of their types."""
+    found = [each for each in await list_open(session) if each.state is RevisionState.IN_REVIEW]
+    return await asyncio.to_thread(lambda: [(each, name_of(each)) for each in found]) if found else []
 
 
 async def _liaison(request: web.Request, actor: Actor) -> web.StreamResponse:

@@ -114,6 +114,7 @@ async def test_edited_reviewed_by_a_second_officer_and_answered(console: Console
     assert own.shows("您是编写人，请由另一位同事审核", "说明写得更短")
     refused = await author.post(f"{draft}/approve", version=2)
     assert (refused.status, refused.shows("编写人不能审核自己的修改")) == (403, True)
+    assert (await reviewer.get("/")).shows("待我审核", "刷单返利", "说明写得更短")
     page = await reviewer.get(draft)
     assert page.shows("审核通过，开始使用", NEW, "一句话说明")
     assert re.search(r"<ins>[^<]+</ins>", page.text)
