@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.audit import audit
+from bot.deadlines import deadline_of
 from bot.errors import Forbidden, Invalid, NotFound, WrongState
 from bot.identity import SYSTEM, Actor
 from bot.permissions import Permission, require
@@ -181,15 +182,18 @@ async def release(
         return await _step(session, actor, alert_id, "schedule", now, **reviewed)
     if alert.state is AlertState.SCHEDULED:
         reviewed = {}
-    return await start(session, actor, alert_id, now=now, **reviewed)
+    return await start(session, actor, alert_id, settings=settings, now=now, **reviewed)
 
 
-async def start(session: AsyncSession, actor: Actor, alert_id: int, *, now: datetime, **values: Any) -> Alert:
+async def start(
+    session: AsyncSession, actor: Actor, alert_id: int, *, settings: Settings, now: datetime, **values: Any
+) -> Alert:
     """Freeze the audience and begin: one transaction, after which senders find their deliveries.
 
     An alert that corrects or cancels an earlier one also ends what the earlier one still had to send.
     """
     alert = await _step(session, actor, alert_id, "start", now, released_at=now, **values)
+    alert.deadline_at = deadline_of(alert.severity, now, settings)
     audience = Audience.from_json(alert.audience)
     if alert.relation is not None and alert.related_id is not None:
         await _end_related(session, actor, alert, now)

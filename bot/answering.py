@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.addressing import Call, addressed_to, is_certain, read_call
-from bot.conversation import Act, Past, Said, Turn, read_turn, respond, said_uncalled
+from bot.conversation import Act, Past, Said, Turn, asked_before, read_turn, respond, said_uncalled
 from bot.conversation_texts import warning_text, with_hint
 from bot.identity import member_hash
 from bot.knowledge import Knowledge
@@ -36,7 +36,8 @@ _ONLY_TEXT = (
     "我现在还看不懂图片、语音和文件。请用文字说说：对方是谁、让您做什么、有没有转账或给验证码。\n"
     "已经转账请马上拨打 110；拿不准请拨打反诈专线 96110。"
 )
-_UPGRADED = (LeadReason.UNANSWERED, LeadReason.USELESS, LeadReason.PERSON)  # of one dialog: the strongest counts
+_OF_DIALOGS = (LeadReason.EMERGENCY, LeadReason.PERSON, LeadReason.USELESS, LeadReason.UNANSWERED)
+_CLOSED_BY_THANKS = (LeadReason.USELESS, LeadReason.UNANSWERED)
 _LEADS = {AnswerKind.NONE: LeadReason.UNANSWERED, AnswerKind.EMERGENCY: LeadReason.EMERGENCY}
 
 
@@ -99,8 +100,9 @@ async def answer(
     if not text and message.kind is not ContentKind.TEXT:
         return Answered(_ONLY_TEXT, AnswerKind.TALK) if message.private else None
     turn = read_turn(text)
-    dialog = await _find_dialog(session, message, settings, now) if turn is not None else _Dialog((), None)
-    said = _in_conversation(knowledge, call, turn, dialog, now) or _as_question(knowledge, call, turn, text)
+    wanted = turn is not None or call.called
+    dialog = await _find_dialog(session, message, settings, now) if wanted else _Dialog((), None)
+    said = _in_conversation(knowledge, call, turn, dialog, now) or _as_question(knowledge, call, turn, dialog, text)
     if said is None:
         return None
     limited = await _over_limit(session, message, settings, now)
@@ -125,12 +127,15 @@ def _in_conversation(
     return respond(knowledge.library, turn, dialog.past)
 
 
-def _as_question(knowledge: Knowledge, call: Call, turn: Turn | None, text: str) -> Said | None:
+def _as_question(knowledge: Knowledge, call: Call, turn: Turn | None, dialog: _Dialog, text: str) -> Said | None:
     greeting = turn is not None and turn.act is Act.GREETING
     reply = knowledge.asker.ask("" if greeting and call.called else text)
     if not (call.called or _speaks_up(knowledge, call, reply)):
         return None
     kind = AnswerKind(reply.kind)
+    known = asked_before(knowledge.library, text, dialog.past, kind) if call.called else None
+    if known is not None:
+        return known
     return Said(kind, reply.text, reply.types, lead=_LEADS.get(kind), score=reply.score)
 
 
@@ -151,7 +156,7 @@ def _member(message: Incoming) -> str:
 
 async def _find_dialog(session: AsyncSession, message: Incoming, settings: Settings, now: datetime) -> _Dialog:
     questions = await _list_dialog(session, message, settings, now)
-    lead = await lead_store.find_dialog_lead(session, [one.id for one in questions], reasons=_UPGRADED)
+    lead = await lead_store.find_dialog_lead(session, [one.id for one in questions], reasons=_OF_DIALOGS)
     return _Dialog(questions, lead)
 
 
@@ -205,15 +210,16 @@ async def _record(
     waits = dialog.lead
     if said.lead is LeadReason.EMERGENCY and await _said_more(session, message, question, settings, now):
         return True
-    if said.feedback is Feedback.USEFUL and waits is not None and waits.reason is not LeadReason.PERSON:
+    if said.feedback is Feedback.USEFUL and waits is not None and waits.reason in _CLOSED_BY_THANKS:
         return await lead_store.close_lead(session, waits.id, user_id=None, at=now)  # helped after all
     if said.lead is None:
         return False
-    if waits is not None:
+    about_dialog = said.lead in (LeadReason.USELESS, LeadReason.PERSON)
+    if about_dialog and waits is not None:  # one dialog, one lead: the strongest reason counts
         if said.lead.rank < waits.reason.rank:
             waits.reason = said.lead
         return True
-    about = dialog.told or question
+    about = dialog.told or question if about_dialog else question
     await lead_store.add_lead(
         session,
         Lead(

@@ -10,15 +10,19 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from itertools import pairwise
 from typing import Final
 
 from bot import conversation_texts as texts
 from bot.conversation_texts import Topic
-from content.answers import render_answer
+from content.answers import LONGEST, render_answer
 from content.library import Library
+from content.ngrams import fold
 from db.states import AnswerKind, Feedback, LeadReason
 
 MOST_CHOICES: Final = 3
+ALIKE: Final = 0.5  # share of common character pairs (Dice) with a question of the library
+ALIKE_UNKNOWN: Final = 0.35
 LONGEST_TURN: Final = 20  # characters; nobody needs more for any of these
 
 
@@ -134,6 +138,31 @@ def respond(library: Library, turn: Turn, past: Past | None) -> Said | None:
     if turn.act is Act.USEFUL:
         return Said(AnswerKind.TALK, texts.USEFUL, feedback=Feedback.USEFUL if past else None)
     return Said(AnswerKind.TALK, texts.THANKS) if turn.act is Act.THANKS else None
+
+
+def asked_before(library: Library, text: str, past: Past | None, reply: AnswerKind) -> Said | None:
+    """A question about the type of the answer before that people often ask, with its short answer.
+
+    It takes less resemblance when the words by themselves say nothing. Danger is never answered so.
+    """
+    known = library.types.get(past.types[0]) if past is not None and past.types and past.kind in _ANSWERED else None
+    if past is None or known is None or reply in (AnswerKind.EMERGENCY, AnswerKind.MENU):
+        return None
+    enough = ALIKE_UNKNOWN if reply is AnswerKind.NONE else ALIKE
+    own = _pairs(text)
+    scored = [(_dice(own, _pairs(each.question)), each) for each in known.faq]
+    score, best = max(scored, key=lambda one: one[0], default=(0.0, None))
+    if best is None or score < enough:
+        return None
+    return Said(AnswerKind.CONTINUED, f"{best.question}\n{best.answer}"[:LONGEST], past.types)
+
+
+def _pairs(text: str) -> frozenset[str]:
+    return frozenset(map("".join, pairwise(fold(text))))
+
+
+def _dice(one: frozenset[str], other: frozenset[str]) -> float:
+    return 2 * len(one & other) / (len(one) + len(other)) if one and other else 0.0
 
 
 def _choose(library: Library, number: int, past: Past | None) -> Said:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.delivery import account_limits
 from bot.pacing import MINUTE, Limits
-from bot.quiet import quiet_until
+from bot.quiet import next_quiet, quiet_until
 from bot.settings import Settings
 from db.accounts import list_accounts
 from db.backlog import count_backlog
@@ -48,7 +48,7 @@ def _finish(load: Load, start: datetime, settings: Settings, *, exempt: bool) ->
         if at >= midnight:
             midnight, budget = _next_midnight(at, settings.zone), load.limits.per_day
             continue
-        stop = midnight if exempt else min(midnight, _next_quiet(at, settings))
+        stop = midnight if exempt else min(midnight, next_quiet(at, settings))
         sends = min(left, budget, math.ceil((stop - at).total_seconds() / interval) if interval else left)
         at += timedelta(seconds=sends * interval)
         left, budget = left - sends, budget - sends
@@ -58,17 +58,6 @@ def _finish(load: Load, start: datetime, settings: Settings, *, exempt: bool) ->
 def _next_midnight(at: datetime, zone: ZoneInfo) -> datetime:
     local = at.astimezone(zone)
     return (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _next_quiet(at: datetime, settings: Settings) -> datetime:
-    """The next beginning of the quiet hours after `at`, which is outside of them; far away when there are none."""
-    if settings.quiet_start == settings.quiet_end:
-        return at + timedelta(days=365)
-    local = at.astimezone(settings.zone)
-    begin = local.replace(
-        hour=settings.quiet_start.hour, minute=settings.quiet_start.minute, second=settings.quiet_start.second
-    )
-    return begin if begin > local else begin + timedelta(days=1)
 
 
 async def expected_finish(

@@ -109,7 +109,7 @@ async def save(
             raise WrongState("您打开之后，这份草稿又被改过；您写的还在页面上，请另开一页核对后再保存")
         raise WrongState(f"这份修改{revision.state.label}，不能再改；待审核的请先退回")
     changed = [label for field, label in LABELS.items() if field_of(before, field) != field_of(body, field)]
-    await _record(session, actor, now, "edit", revision, 改动="、".join(changed), note=note)
+    await _record(session, actor, now, "edit", revision, 改动="、".join(changed), 说明=note)
     return revision
 
 
@@ -242,7 +242,7 @@ async def restore(
         reviewed_at=now,
     )
     await store.add_revision(session, revision)
-    await _record(session, actor, now, "restore", revision, note=revision.note)
+    await _record(session, actor, now, "restore", revision, 说明=revision.note)
     return revision
 
 
@@ -255,7 +255,7 @@ async def _step(
         raise WrongState(f"这份修改{revision.state.label}，不能{_STEP_LABELS[step]}")
     revision = await get_revision(session, revision_id)
     action = "retire" if step == "approve" and revision.kind is RevisionKind.RETIRE else step
-    await _record(session, actor, now, action, revision, note=values.get("comment") or revision.note)
+    await _record(session, actor, now, action, revision, 说明=values.get("comment") or revision.note)
     return revision
 
 
@@ -284,7 +284,7 @@ async def _add(session: AsyncSession, actor: Actor, type_id: str, now: datetime,
     except IntegrityError as error:  # two people pressed the button in the same moment
         raise WrongState(taken) from error
     action = "propose_retirement" if revision.kind is RevisionKind.RETIRE else "begin"
-    await _record(session, actor, now, action, revision, note=revision.note)
+    await _record(session, actor, now, action, revision, 说明=revision.note)
     return revision
 
 

@@ -16,7 +16,7 @@ from bot.events import Events, wait_for
 from bot.knowledge import Knowledge
 from content.fraud_type import FraudType
 from content.library import DEFAULT_FOLDER, Library, load_library, make_library
-from content.library_bodies import Body, clean_body, read_body, type_of_body
+from content.library_bodies import Body, clean_body, digest_of, read_body, type_of_body
 from db import library as store
 from db.models import LibraryRevision
 from db.session import Database
@@ -50,10 +50,25 @@ def overlaid(revisions: Iterable[LibraryRevision]) -> Library:
     types = dict(seed_library().types)
     for revision in revisions:
         if revision.kind is RevisionKind.CONTENT:
-            types[revision.type_id] = type_of_body(clean_body(revision.body))
+            types[revision.type_id] = _type_of(clean_body(revision.body))
         elif revision.kind is RevisionKind.RETIRE:
             types.pop(revision.type_id, None)
     return with_types(types.values())
+
+
+_TYPES: dict[str, FraudType] = {}
+_KEPT = 500  # several times as many types as a library has
+
+
+def _type_of(body: Body) -> FraudType:
+    """Kept by what it says, because pages ask for every live revision again and again."""
+    digest = digest_of(body)
+    found = _TYPES.get(digest)
+    if found is None:
+        if len(_TYPES) >= _KEPT:
+            _TYPES.clear()
+        found = _TYPES[digest] = type_of_body(body)
+    return found
 
 
 def with_types(types: Iterable[FraudType]) -> Library:
@@ -85,7 +100,11 @@ class LibraryWatch:
     async def start(self, events: Events) -> None:
         """Returns when the bot knows the library; then keeps in step."""
         self._stopping.clear()
-        await self.refresh()
+        try:
+            await self.refresh()
+        except Exception:  # better the answers of the package than none; the task tries again
+            log.exception("the library could not be read; answering with the package's own")
+            await asyncio.to_thread(self._knowledge.load)
         self._task = asyncio.create_task(self._run(events), name="library-watch")
 
     async def stop(self) -> None:

@@ -31,6 +31,20 @@ def quiet_until(now: datetime, settings: Settings) -> datetime | None:
     return end if end > local else end + timedelta(days=1)
 
 
+def next_quiet(now: datetime, settings: Settings) -> datetime:
+    """The next beginning of the quiet hours after `now`, which is outside of them; far away when there are none."""
+    if settings.quiet_start == settings.quiet_end:
+        return now + timedelta(days=365)
+    local = now.astimezone(settings.zone)
+    begin = local.replace(
+        hour=settings.quiet_start.hour,
+        minute=settings.quiet_start.minute,
+        second=settings.quiet_start.second,
+        microsecond=0,
+    )
+    return begin if begin > local else begin + timedelta(days=1)
+
+
 def sendable(now: datetime, settings: Settings) -> frozenset[Severity]:
     """The severities that may be pushed at this moment."""
     return frozenset(settings.quiet_exempt if in_quiet_hours(now, settings) else Severity)

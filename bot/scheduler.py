@@ -27,6 +27,7 @@ from db.deliveries import skip_stale_replies
 from db.dml import affected, upsert
 from db.leads import forget_texts
 from db.models import Alert, Incoming, LoginFailure, Question, Send, Tick, WebSession
+from db.seen import forget_visitors
 from db.session import Database
 from db.states import AlertState
 
@@ -83,7 +84,7 @@ class Scheduler:
         await self._skip_stale_replies(now)
 
     async def _start(self, session: AsyncSession, alert_id: int, *, now: datetime) -> Alert:
-        return await alerts.start(session, SYSTEM, alert_id, now=now)
+        return await alerts.start(session, SYSTEM, alert_id, settings=self._settings, now=now)
 
     async def _step(self, alert_id: int, step: alerts.SystemStep) -> None:
         try:
@@ -125,6 +126,7 @@ class Scheduler:
                 await affected(session, sa.delete(table).where(column < limit))
             old = Question.asked_at < now - timedelta(days=self._settings.question_days)
             await affected(session, sa.update(Question).where(old, Question.text != "").values(text=""))
+            await forget_visitors(session, day.date())
             await forget_texts(session, now - timedelta(days=self._settings.question_days))
 
 

@@ -30,7 +30,7 @@ from bot.errors import (
 from bot.events import Events, wait_for
 from bot.messages import Outgoing
 from bot.pacing import Pacer
-from bot.quiet import sendable
+from bot.quiet import in_quiet_hours, sendable
 from bot.settings import Settings
 from db import deliveries as store
 from db import marks
@@ -129,6 +129,7 @@ class Sender:
             severities=sendable(now, self._settings),
             replies_since=now - REPLY_USEFUL,
             cards=self._pacer.card_allowed(),
+            reminders=not in_quiet_hours(now, self._settings),
         )
 
     async def _advance(self, done: Claim | None = None) -> Claim | None:

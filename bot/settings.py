@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -113,6 +114,23 @@ class Settings(BaseSettings):
         30, ge=0, le=365, description="预警过了识别期、或更正取消后，还有多少天能认出是旧预警（旧版不计触达）"
     )
 
+    deadline_red: int = Field(30, ge=1, le=10_080, description="红色预警发布后多少分钟内应当触达")
+    deadline_orange: int = Field(60, ge=1, le=10_080, description="橙色预警发布后多少分钟内应当触达")
+    deadline_yellow: int = Field(120, ge=1, le=10_080, description="黄色预警发布后多少分钟内应当触达")
+    deadline_blue: int = Field(480, ge=1, le=10_080, description="蓝色预警发布后多少分钟内应当触达")
+    reminders: bool = Field(True, description="过了时限还没触达，是否私聊提醒联络员")
+    remind_parent_minutes: int = Field(
+        30, ge=0, le=10_080, description="提醒联络员后再过多少分钟提醒上级联络员；0 为不提醒上级"
+    )
+    remind_push_minutes: int = Field(
+        0, ge=0, le=10_080, description="提醒后再过多少分钟由机器人直接推送到它所在的转发群；0 为不代发"
+    )
+    reminders_per_day: int = Field(6, ge=1, le=100, description="同一个人每天最多收到多少次提醒")
+    account_alarm_minutes: int = Field(
+        10, ge=1, le=1440, description="账号离线多少分钟后私聊通知已绑定的民警（受限则立即通知）"
+    )
+    phone_days: int = Field(7, ge=1, le=90, description="联络员手机页链接的有效天数")
+
     answers_per_person: int = Field(6, ge=1, le=1000, description="群里同一个人每分钟最多得到多少条答复")
     answers_per_group: int = Field(20, ge=1, le=1000, description="同一个群每分钟最多答复多少条")
     answers_private: int = Field(20, ge=1, le=1000, description="私聊里同一个人每分钟最多得到多少条答复")
@@ -122,6 +140,9 @@ class Settings(BaseSettings):
     growing_questions: int = Field(5, ge=2, le=1000, description="多少条相似的线索提示写一条预警")
     growing_days: int = Field(7, ge=1, le=90, description="在最近多少天的线索里找相似的")
 
+    public_url: str = Field(
+        "", description="预警短页面从外网访问的地址，如 https://fz.example.gov.cn；留空则不在群里给出链接"
+    )
     portal: bool = Field(True, description="是否开放门户问答页 /ask")
     portal_origins: Annotated[list[str], NoDecode] = Field(
         [], description="可以嵌入问答窗口的网站，如 https://www.example.gov.cn；留空表示不许嵌入"
@@ -197,6 +218,14 @@ class Settings(BaseSettings):
             raise ValueError("应为时区名称，如 Asia/Shanghai")
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("应为网址，如 https://fz.example.gov.cn，或留空")
+        return value.rstrip("/")
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
@@ -225,6 +254,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's URL with the default filled in."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'xinfang.db').resolve()}"
+
+    def deadline_minutes(self, severity: Severity) -> int:
+        """From the release to the time by which the groups must have had it."""
+        minutes: int = getattr(self, f"deadline_{severity.value}")
+        return minutes
 
     @property
     def gap_ms(self) -> int:

@@ -6,8 +6,10 @@ several types, an answer too long for one message, a related type that is not th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -25,6 +27,8 @@ SAME_FROM: Final = 0.8
 """Share of character pairs (Jaccard) from which two examples are called almost the same."""
 _COMMON: Final = 60
 """A pair of characters seen in so many examples is not followed: alike examples share rare ones, too."""
+_NUMBERS: Final = re.compile(r"(?<!\d)(1[3-9]\d{9}|\d{15,19}|\d{17}[Xx])(?!\d)")
+"""A mobile number of mainland China, an identity card or a bank card: examples are to hold nobody's."""
 _STRONG: Final = 3
 """Weight from which a phrase decides: weaker hints may be shared on purpose."""
 
@@ -107,6 +111,7 @@ def find_doubts(library: Library, only: str = "") -> list[Doubt]:
     doubts = [*_shared_phrases(library), *_near_duplicates(library, only)]
     for fraud_type in library.types.values():
         doubts += _long_answer(fraud_type)
+        doubts += _personal_data(fraud_type)
         doubts += _lost_relations(fraud_type, library)
     return [doubt for doubt in doubts if only in ("", doubt.type_id)]
 
@@ -146,7 +151,7 @@ def _near_duplicates(library: Library, only: str) -> Iterator[Doubt]:
     known: list[tuple[FraudType, str, frozenset[str]]] = []
     for fraud_type in sorted(library.types.values(), key=lambda each: each.id == only):
         for field, text in _examples(fraud_type):
-            pairs = frozenset(map("".join, pairwise(normalise(text))))
+            pairs = frozenset(map("".join, pairwise(_plain(text))))
             if only in ("", fraud_type.id):
                 candidates = {number for pair in pairs for number in seen.get(pair, ()) if len(seen[pair]) < _COMMON}
                 for other, other_text, other_pairs in (known[number] for number in sorted(candidates)):
@@ -157,6 +162,12 @@ def _near_duplicates(library: Library, only: str) -> Iterator[Doubt]:
             for pair in pairs:
                 seen.setdefault(pair, []).append(len(known))
             known.append((fraud_type, text, pairs))
+
+
+@lru_cache(maxsize=8_192)
+def _plain(text: str) -> str:
+    """Kept, because an editor asks for the same examples again with every change."""
+    return normalise(text)
 
 
 def _examples(fraud_type: FraudType) -> Iterator[tuple[str, str]]:
@@ -175,6 +186,13 @@ def _long_answer(fraud_type: FraudType) -> Iterator[Doubt]:
     left += sum(f"{place}. {step}" not in said for place, step in enumerate(fraud_type.steps, 1))
     if left:
         yield Doubt(fraud_type.id, f"答复超过 {LONGEST} 字，机器人会略去其中 {left} 条特征或步骤", "signs")
+
+
+def _personal_data(fraud_type: FraudType) -> Iterator[Doubt]:
+    for field, text in _examples(fraud_type):
+        if _NUMBERS.search(text):
+            said = f"例句“{_cut(text)}”里像有真实的手机号、证件号或卡号，请删去或改成“某某”"
+            yield Doubt(fraud_type.id, said, field)
 
 
 def _lost_relations(fraud_type: FraudType, library: Library) -> Iterator[Doubt]:

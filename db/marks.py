@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from db.models import Account, Alert, Delivery, Group, Reach, Reply, Send
-from db.states import AccountState, AlertState, ContentKind, DeliveryState, GroupState, Severity, Way
+from db.states import AccountState, AlertState, ContentKind, DeliveryState, GroupState, ReplyRank, Severity, Way
 
 ECHO_DAYS: Final = 7  # what was sent longer ago waits for no echo
 
@@ -44,6 +44,7 @@ class Wanted:
     severities: frozenset[Severity]
     replies_since: datetime
     cards: bool = True  # without, link cards wait: their budget is spent
+    reminders: bool = True  # without, people are left in peace
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ _MAY_SEND: sa.Select[Any] = sa.select(_ACCOUNTS.c.id).where(
 
 
 def _next_reply() -> sa.Select[Any]:
-    """For each account the oldest."""
+    """For each account the first: by rank, then age."""
     line = _REPLIES.alias("line")
     first = (
         sa.select(line.c.id)
@@ -133,8 +134,9 @@ def _next_reply() -> sa.Select[Any]:
             line.c.account_id == _ACCOUNTS.c.id,
             line.c.state == DeliveryState.WAITING,
             line.c.created_at > bindparam("since"),
+            line.c.rank <= bindparam("last_rank"),
         )
-        .order_by(line.c.id)
+        .order_by(line.c.rank, line.c.id)
         .limit(1)
         .correlate(_ACCOUNTS)
         .scalar_subquery()
@@ -213,8 +215,8 @@ _COUNT_SENDS = sa.insert(_SENDS).values(
 def advance(connection: sa.Connection, turns: Sequence[Turn]) -> list[Claim | None]:
     """Record what was sent, and mark each account's most urgent item `sending`; None where there is nothing to do.
 
-    Replies count as the most urgent, then severity, then upper levels, then age. Nothing is claimed unless
-    the owner holds the account's lease and the account may send.
+    Replies count as the most urgent (answers, then notices, then reminders), then severity, then upper levels, then
+    age. Nothing is claimed unless the owner holds the account's lease and the account may send.
     """
     _record_sent(connection, turns)
     wanted = {turn.account_id: turn.wanted for turn in turns if turn.wanted is not None}
@@ -251,7 +253,9 @@ def _claim_replies(connection: sa.Connection, wanted: dict[int, Wanted]) -> dict
     if not wanted:
         return {}
     since = max(want.replies_since for want in wanted.values())
-    rows = connection.execute(_NEXT_REPLY, {"accounts": list(wanted), "since": since})
+    last_rank = ReplyRank.REMINDER if all(want.reminders for want in wanted.values()) else ReplyRank.NOTICE
+    values = {"accounts": list(wanted), "since": since, "last_rank": int(last_rank)}
+    rows = connection.execute(_NEXT_REPLY, values)
     claims = {row.account_id: Claim(Reply, row.id, row.room_id, 1, text=row.text) for row in rows}
     if claims:
         starts = [{"row": claim.id, "start": wanted[account].planned} for account, claim in claims.items()]

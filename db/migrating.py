@@ -16,7 +16,7 @@ from db.session import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in db/migrations/versions; a test compares the two."""
 
 FOLDER = Path(__file__).parent / "migrations"

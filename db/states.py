@@ -5,7 +5,7 @@ Values are what the database holds; `label` is what people read (Chinese, the in
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class Labelled(StrEnum):
@@ -138,6 +138,14 @@ class Way(Labelled):
     REPORT = "report", "报告"
 
 
+class ReminderStep(Labelled):
+    """Who is reminded of an alert that some groups still miss, one step after the other."""
+
+    LIAISON = "liaison", "提醒联络员"
+    PARENT = "parent", "提醒上级联络员"
+    HAND = "hand", "人工提醒"
+
+
 class Role(Labelled):
     ADMIN = "admin", "管理员"
     PUBLISHER = "publisher", "编写员"
@@ -203,3 +211,11 @@ class RevisionState(Labelled):
     LIVE = "live", "使用中"  # the bot answers with it
     SUPERSEDED = "superseded", "已被替换"
     DISCARDED = "discarded", "已放弃"
+
+
+class ReplyRank(IntEnum):
+    """In which order an account says what is not a broadcast; within a rank by age."""
+
+    ANSWER = 0  # somebody waits for it
+    NOTICE = 1  # to officers, at any hour
+    REMINDER = 2  # never in quiet hours

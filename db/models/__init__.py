@@ -7,7 +7,8 @@ from db.models.incoming import Incoming, Lead, Question
 from db.models.library import LibraryRevision
 from db.models.local import LocalMessage, LocalPerson, LocalRoom
 from db.models.pages import PageVisit, Secret, Seen
-from db.models.registry import Account, BindCode, Group, Person, Room, RoomCount, Unit
+from db.models.registry import Account, BindCode, Group, Person, PersonRoom, Room, RoomCount, Unit
+from db.models.reminders import Reminder
 
 __all__ = [
     "Account",
@@ -28,9 +29,11 @@ __all__ = [
     "LoginFailure",
     "PageVisit",
     "Person",
+    "PersonRoom",
     "Picture",
     "Question",
     "Reach",
+    "Reminder",
     "Reply",
     "Rollup",
     "Room",

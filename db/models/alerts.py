@@ -63,6 +63,7 @@ class Alert(Base):
         default=0
     )  # how many rows the release made: invariant 1 counts against it
     rolled_up: Mapped[bool] = mapped_column(default=False)  # expected figures are in the roll-up
+    deadline_at: Mapped[datetime | None]  # frozen at release: what is reached later is late (see `bot.deadlines`)
 
 
 class Delivery(Base):
@@ -100,7 +101,7 @@ class Delivery(Base):
 
 
 class Reply(Base):
-    """An answer on its way to a room; the same life as a delivery, ahead of every broadcast."""
+    """An answer or a notice on its way to a room; the same life as a delivery, ahead of every broadcast."""
 
     __tablename__ = "replies"
     __table_args__ = (
@@ -118,6 +119,7 @@ class Reply(Base):
     created_at: Mapped[datetime]
     sending_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
+    rank: Mapped[int] = mapped_column(sa.SmallInteger, default=0, server_default="0")  # `ReplyRank`: 0 goes first
 
 
 class Send(Base):

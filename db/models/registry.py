@@ -54,6 +54,7 @@ class Account(Base):
     lease_owner: Mapped[str] = mapped_column(sa.String(120), default="")  # "host:pid:nonce" of the one sender
     lease_until: Mapped[datetime | None]
     login_code: Mapped[str] = mapped_column(sa.String(500), default="", server_default="")  # what its QR code says
+    alarmed_at: Mapped[datetime | None]  # officers were last told that it does not send
 
 
 class Group(Base):
@@ -117,6 +118,18 @@ class Person(Base):
     channel: Mapped[str] = mapped_column(sa.String(20))
     member_hash: Mapped[str] = mapped_column(sa.String(64))
     bound_at: Mapped[datetime]
+    link_version: Mapped[int] = mapped_column(default=1, server_default="1")  # +1 ends every link to the phone page
+
+
+class PersonRoom(Base):
+    """The private chat of a person with a task and an account: where they can be reminded. Kept because they wrote
+    there, and only for them; nothing like it exists for residents."""
+
+    __tablename__ = "person_rooms"
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("accounts.id"), primary_key=True)
+    room_id: Mapped[str] = mapped_column(sa.String(120))
+    seen_at: Mapped[datetime]  # they last wrote there
 
 
 class BindCode(Base):

@@ -8,6 +8,7 @@ from bot.app import Services
 from bot.forwarding import credited, record_forward
 from bot.outdated import take_outdated
 from bot.routing import Context, Outcome
+from bot.short_pages import linked_alerts
 from content.fingerprints import ForwardMatch
 from db.forwards import Standing, find_live_showing
 from db.models import Group
@@ -20,7 +21,9 @@ async def forwards(context: Context[Services]) -> Outcome | None:
         return None
     live = context.services.live_alerts
     match = live.match(text) if text else ForwardMatch(None, 0.0)
-    alert_ids = credited(match, lambda alert_id: live.standing(alert_id) is Standing.LIVE) or await _shown(context)
+    linked = await linked_alerts(context.session, f"{message.text}\n{message.link_url}")
+    copied = credited(match, lambda alert_id: live.standing(alert_id) is Standing.LIVE)
+    alert_ids = list(dict.fromkeys((*linked, *copied))) or await _shown(context)
     if not alert_ids:
         return None
     standings = await live.find_standings(context.session, alert_ids)

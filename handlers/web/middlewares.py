@@ -129,7 +129,7 @@ def _redirect(request: web.Request, error: UserError) -> web.HTTPSeeOther:
 @web.middleware
 async def sessions(request: web.Request, handler: Next) -> web.StreamResponse:
     """Find out who is asking. Whoever is nobody gets a form secret, so that the sign-in form is guarded as well."""
-    if request.path in COOKIELESS or request.path.startswith(("/static/", "/ask/")):
+    if request.path in COOKIELESS or request.path.startswith(("/static/", "/ask/", "/a/")):
         return await handler(request)
     visitor = await _find_visitor(request)
     if visitor is not None:

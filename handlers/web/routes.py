@@ -23,6 +23,7 @@ from handlers.web import (
     portal,
     questions,
     registry,
+    short_page,
     units,
     users,
 )
@@ -60,6 +61,10 @@ ROUTES: list[Route] = [
     Route("POST", "/alerts/{id}/cancel", alerts.cancel, P.RUN_ALERT),
     Route("POST", "/alerts/{id}/deliveries/{delivery}", alerts.decide, P.RUN_ALERT),
     Route("GET", "/pictures/{id}/{token}", pictures.picture, P.SEE_ALERTS),
+    #
+    Route("GET", "/alerts/{id}/links.csv", short_page.links, P.SEE_ALERTS),
+    Route("GET", "/a/{token}", short_page.short_page, PUBLIC),
+    Route("GET", "/a/{token}/picture", short_page.short_picture, PUBLIC),
     #
     Route("GET", "/units", units.unit_tree, P.SEE),
     Route("GET", "/units/search", units.search_units, P.SEE),

@@ -47,6 +47,19 @@ async def test_what_now_continues_the_type_of_the_answer_before(chat: Chat) -> N
     assert await chat.rows(Lead) == []
 
 
+async def test_what_people_often_ask_about_a_type_is_answered_shortly(quick: Chat) -> None:
+    faq = knowledge().library.types["shuadan"].faq[1]  # 差最后一单就能全提出来，要不要补？
+    await quick.say("王阿姨", ASKED)
+    assert await quick.say("王阿姨", "就差最后一单了要不要补") == f"{faq.question}\n{faq.answer}"
+    assert (await last(quick)).types[0] == "shuadan"
+    assert faq.answer not in await quick.say("李大爷", "就差最后一单了要不要补")  # to him nothing was said before
+    assert "110" in await quick.say("王阿姨", "就差最后一单了，我刚补了五千，被骗了")
+    assert (await last(quick)).kind is AnswerKind.EMERGENCY
+    await quick.say("王阿姨", ASKED)
+    await quick.say("王阿姨", UNKNOWN)
+    assert (await last(quick)).kind is AnswerKind.NONE
+
+
 async def test_after_the_time_limit_nothing_is_continued(quick: Chat) -> None:
     await quick.say("王阿姨", ASKED)
     quick.clock.advance(quick.settings.context_minutes * 60 + 1)
@@ -74,7 +87,7 @@ async def test_uncalled_in_a_group_words_count_for_three_minutes(quick: Chat) ->
 
 async def test_more_than_the_words_is_a_new_question(quick: Chat) -> None:
     await quick.say("王阿姨", ASKED)
-    assert "110" in await quick.say("王阿姨", "那我已经转了5000怎么办")
+    assert "110" in await quick.say("王阿姨", "那我已经给骗子转了五千块怎么办")
     assert (await last(quick)).kind is AnswerKind.EMERGENCY
 
 
@@ -163,6 +176,20 @@ async def test_whatever_can_be_said_can_be_kept(chat: Chat, text: str) -> None:
     assert "\0" not in (await last(chat)).text
     await chat.say("王阿姨", SCAM + text, "HB01")
     assert (await chat.rows(Lead))[-1].reason is LeadReason.SCAM
+
+
+async def test_an_alarm_is_not_split_by_what_is_said_after_it(quick: Chat) -> None:
+    await quick.say("王阿姨", PAID)
+    await quick.say("王阿姨", "转人工")
+    await quick.say("王阿姨", "有用")
+    (lead,) = await quick.rows(Lead)
+    assert (lead.reason, lead.state) == (LeadReason.EMERGENCY, LeadState.OPEN)
+
+
+async def test_two_questions_that_cannot_be_answered_are_two_leads(quick: Chat) -> None:
+    await quick.say("王阿姨", UNKNOWN)
+    await quick.say("王阿姨", "带鱼怎么烧好吃")
+    assert [lead.text for lead in await quick.rows(Lead)] == [UNKNOWN, "带鱼怎么烧好吃"]
 
 
 # ── limits ──

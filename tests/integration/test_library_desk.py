@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from bot.identity import Actor
 from bot.knowledge import Knowledge
 from bot.library_live import LibraryWatch, seed_body
 from bot.settings import Settings
+from content.library import Library
 from content.library_bodies import Body, clean_body
 from db.models import AuditEntry, LibraryRevision
 from db.session import Database
@@ -58,11 +58,11 @@ class Desk:
 
 
 @pytest.fixture
-async def office(database: Database) -> AsyncIterator[Desk]:
+async def office(database: Database) -> Desk:
     async with database.write() as session:
         author = await make_user(session, role=Role.PUBLISHER, name="李静")
         reviewer = await make_user(session, role=Role.REVIEWER, name="赵明")
-    yield Desk(database, _actor(author), _actor(reviewer))
+    return Desk(database, _actor(author), _actor(reviewer))
 
 
 def _actor(user: Any) -> Actor:
@@ -76,15 +76,14 @@ async def test_an_edit_goes_live_after_a_second_person_and_the_bot_hears_of_it(o
     assert not await watch.refresh()  # nothing changed: nothing is built again
     revision = await office.submitted()
     assert (revision.state, revision.number, revision.base) == (RevisionState.IN_REVIEW, 1, 0)
-    assert NEW not in knowledge.asker.ask("刷单").text
+    assert knowledge.asker.library.types["shuadan"].summary != NEW
     with pytest.raises(Forbidden, match="没有此项权限"):
         await office.do(desk.approve, revision.id, settings=SETTINGS)
     live = await office.approve(revision, version=revision.version)
     assert (live.state, live.reviewed_by) == (RevisionState.LIVE, office.reviewer.user_id)
     assert await watch.refresh()
-    reply = knowledge.asker.ask("刷单")
-    assert reply.types[0] == "shuadan"
-    assert NEW in reply.text
+    assert knowledge.asker.library.types["shuadan"].summary == NEW
+    assert knowledge.screener.matcher is knowledge.asker.matcher  # both go by the new library
     async with office.database.read() as session:
         actions = list(await session.scalars(sa.select(AuditEntry.action).order_by(AuditEntry.id)))
     assert actions == ["library.begin", "library.edit", "library.submit", "library.approve"]
@@ -255,3 +254,18 @@ async def test_two_who_begin_at_once_make_one_draft(office: Desk) -> None:
     results = await asyncio.gather(*(office.do(desk.begin, "shuadan") for _ in range(4)), return_exceptions=True)
     assert sum(isinstance(each, LibraryRevision) for each in results) == 1
     assert sum(isinstance(each, WrongState) for each in results) == 3
+
+
+async def test_a_library_that_cannot_be_read_leaves_the_answers_of_the_package(
+    office: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(revisions: object) -> Library:
+        raise ValueError("a row from another world")
+
+    monkeypatch.setattr("bot.library_live.overlaid", broken)
+    knowledge = Knowledge()
+    watch = LibraryWatch(office.database, knowledge)
+    await watch.start(Events())
+    await watch.stop()
+    assert "shuadan" in knowledge.asker.library.types
+    assert "could not be read" in caplog.text

@@ -40,6 +40,9 @@ POST /alerts/{id}/resume                  apr
 POST /alerts/{id}/cancel                  apr
 POST /alerts/{id}/deliveries/{delivery}   apr
 GET  /pictures/{id}/{token}               apr
+GET  /alerts/{id}/links.csv               apr
+GET  /a/{token}                           aprl-
+GET  /a/{token}/picture                   aprl-
 GET  /units                               aprl
 GET  /units/search                        aprl
 GET  /units/{id}                          aprl

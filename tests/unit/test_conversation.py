@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.conversation import Act, Past, Said, Turn, read_turn, respond, said_uncalled
+from bot.conversation import Act, Past, Said, Turn, asked_before, read_turn, respond, said_uncalled
 from bot.conversation_texts import NO_MORE, PERSON, Topic, officer_text, warning_text, with_hint
 from content.answers import LONGEST
 from content.messages import MAX_TEXT
@@ -140,6 +140,27 @@ def test_uncalled_in_a_group_only_what_continues_an_answer_counts(turn: Turn, pa
         assert turn.act not in (Act.GREETING, Act.THANKS)
         if turn.act is Act.NUMBER:
             assert past.kind is AnswerKind.CHOICES
+
+
+@given(st.text(max_size=80), pasts, st.sampled_from(KINDS))
+@settings(deadline=None, max_examples=200)
+def test_a_frequent_question_is_only_answered_about_the_type_before(
+    text: str, past: Past | None, kind: AnswerKind
+) -> None:
+    said = asked_before(LIBRARY, text, past, kind)
+    if said is not None:
+        assert past is not None
+        assert said.types == past.types
+        assert kind not in (AnswerKind.EMERGENCY, AnswerKind.MENU)
+
+
+def test_every_frequent_question_is_found_by_its_own_words() -> None:
+    for known in LIBRARY.types.values():
+        for faq in known.faq:
+            said = asked_before(LIBRARY, faq.question, Past(AnswerKind.ANSWER, (known.id,)), AnswerKind.ANSWER)
+            assert said is not None
+            assert faq.answer in said.text
+            assert len(said.text) <= LONGEST
 
 
 def test_a_type_is_continued_with_its_own_words() -> None:

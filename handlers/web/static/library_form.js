@@ -11,6 +11,11 @@ function count(list) {
   if (shown) shown.textContent = list.querySelectorAll(".entry").length;
 }
 
+/** Without this script a row is removed by emptying it. */
+function dropButton() {
+  return Object.assign(document.createElement("button"), { type: "button", className: "quiet drop-entry", textContent: "✕", ariaLabel: "删去这一条" });
+}
+
 function field(kind, name, value, label) {
   return Object.assign(document.createElement(kind), { name, value, maxLength: 300, ariaLabel: label });
 }
@@ -19,16 +24,15 @@ function field(kind, name, value, label) {
 function entry(list, line) {
   const row = document.createElement("li");
   row.className = "entry";
-  const drop = Object.assign(document.createElement("button"), { type: "button", className: "quiet drop-entry", textContent: "✕", ariaLabel: "删去这一条" });
   if (list.dataset.list !== "phrases") {
-    row.append(Object.assign(field("textarea", list.dataset.list, line, "新的一条"), { rows: 1, className: "one-line" }), drop);
+    row.append(Object.assign(field("textarea", list.dataset.list, line, "新的一条"), { rows: 1, className: "one-line" }), dropButton());
     return row;
   }
   const weights = list.querySelector("[name='more.weight']");
-  const select = weights.cloneNode(true);
+  const weight = weights.cloneNode(true);
   const [, own, text] = line.match(/^\s*([1-5])\s*\|(.*)$/) ?? [null, weights.value, line];
-  Object.assign(select, { name: "phrase_weight", value: own, ariaLabel: "权重" });
-  row.append(select, field("input", "phrase_text", text.trim(), "新的短语"), drop);
+  Object.assign(weight, { name: "phrase_weight", value: own, ariaLabel: "权重" });
+  row.append(weight, field("input", "phrase_text", text.trim(), "新的短语"), dropButton());
   return row;
 }
 
@@ -45,9 +49,9 @@ function add(list) {
   touched();
 }
 
-for (const list of form.querySelectorAll("[data-list]")) {
+for (const list of form.querySelectorAll("[data-list]:not([data-list=faq])")) {
+  for (const row of list.querySelectorAll(".entry")) row.querySelector("input:last-of-type, textarea").after(dropButton());
   const button = list.querySelector(".add-entries");
-  if (!button) continue;
   button.hidden = false;
   button.addEventListener("click", () => add(list));
   const box = list.querySelector(".adder textarea");

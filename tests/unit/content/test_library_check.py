@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.knowledge import build
 from bot.library_diff import compare
 from content.fraud_type import FraudType
 from content.library import DEFAULT_FOLDER, load_library, make_library
@@ -118,6 +119,23 @@ def test_lost_relations_and_too_long_answers_are_doubts() -> None:
     said = {doubt.field: doubt.message for doubt in find_doubts(alone)}
     assert "nothing" in said["related"]
     assert "会略去其中" in said["signs"]
+
+
+def test_numbers_of_real_people_are_doubted() -> None:
+    body = body_of()
+    body["examples"]["telling"] += [
+        "他让我打13812345678这个电话",
+        "转到6222021234567890123了",
+        "骗了我13800元和20261121",
+    ]
+    last = len(body["examples"]["telling"])
+    assert set(doubts_by_field(library(), body)) == {f"examples.telling.{last - 3}", f"examples.telling.{last - 2}"}
+
+
+def test_a_type_of_which_nothing_is_written_yet_breaks_no_answer() -> None:
+    empty = type_of_body(clean_body({"id": "empty"}))
+    loaded = build(make_library([*library().types.values(), empty]))
+    assert loaded.asker.ask("刷单是真的吗").types[0] == "shuadan"
 
 
 # ── files ──
