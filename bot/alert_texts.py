@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -24,6 +25,9 @@ class AlertTexts:
     def find(self, alert_id: int) -> Outgoing | None:
         """If it was asked for before."""
         return self._kept.get(alert_id)
+
+    def load(self, connection: sa.Connection, alert_ids: Sequence[int]) -> list[Outgoing]:
+        return [self.get(connection, alert_id) for alert_id in alert_ids]
 
     def get(self, connection: sa.Connection, alert_id: int) -> Outgoing:
         """Raises `NotFound`."""

@@ -1,31 +1,73 @@
-"""The bot's own message coming back: the proof that a delivery was made."""
+"""The bot's own messages coming back: the proof that deliveries were made."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from bot.alert_texts import AlertTexts
+from bot.clock import Clock
 from bot.messages import Incoming
 from db import incoming, marks
+from db.marks import Unconfirmed
 
 
-def take_echo(connection: sa.Connection, texts: AlertTexts, message: Incoming, now: datetime) -> bool:
-    """Take a message of the bot's own, once; True when it confirms something that we sent.
+class Echoes:
+    """Platforms give no id to match by, so the text decides: the same alert is sent into a group once, so at most
+    one delivery can have it."""
 
-    Platforms give no id to match by, so the text decides: the same alert is sent into a group once, so at most
-    one delivery can have it.
-    """
-    if not incoming.take(connection, message.channel, message.message_id, at=now, outcome="echo"):
-        return False
-    said = _squeeze(message.text)
-    if not message.private:
-        for delivery in marks.list_unconfirmed(connection, message.channel, message.room_id):
-            if _squeeze(texts.get(connection, delivery.alert_id).text) == said:
-                marks.confirm(connection, delivery, message_id=message.message_id, at=now)
-                return True
-    return marks.confirm_reply(connection, message.channel, message.room_id, message.text, now)
+    def __init__(self, texts: AlertTexts, clock: Clock) -> None:
+        self._texts = texts
+        self._clock = clock
+
+    def take(self, connection: sa.Connection, messages: Sequence[Incoming]) -> list[bool]:
+        """Take messages of the bot's own, each once; True for those that confirm something that we sent."""
+        now = self._clock.now()
+        new = incoming.take(connection, [_key(message) for message in messages], at=now, outcome="echo")
+        waiting = self._waiting(connection, messages)
+        confirmed: list[tuple[Unconfirmed, str]] = []
+        results = []
+        for message in messages:
+            if _key(message) not in new:
+                results.append(False)
+                continue
+            new.discard(_key(message))
+            delivery = self._find(connection, waiting[message.channel, message.room_id], message)
+            if delivery is not None:
+                confirmed.append((delivery, message.message_id))
+            results.append(
+                delivery is not None
+                or marks.confirm_reply(connection, message.channel, message.room_id, message.text, now)
+            )
+        marks.confirm(connection, confirmed, now)
+        return results
+
+    def _waiting(
+        self, connection: sa.Connection, messages: Sequence[Incoming]
+    ) -> dict[tuple[str, str], list[Unconfirmed]]:
+        """(channel, room) → deliveries without an echo."""
+        rooms: dict[str, set[str]] = defaultdict(set)
+        for message in messages:
+            if not message.private:
+                rooms[message.channel].add(message.room_id)
+        found: dict[tuple[str, str], list[Unconfirmed]] = defaultdict(list)
+        for channel, room_ids in rooms.items():
+            listed = marks.list_unconfirmed(connection, channel, room_ids, self._clock.now())
+            found |= {(channel, room_id): deliveries for room_id, deliveries in listed.items()}
+        return found
+
+    def _find(self, connection: sa.Connection, waiting: list[Unconfirmed], message: Incoming) -> Unconfirmed | None:
+        said = _squeeze(message.text)
+        for place, delivery in enumerate(waiting):
+            if _squeeze(self._texts.get(connection, delivery.alert_id).text) == said:
+                return waiting.pop(place)
+        return None
+
+
+def _key(message: Incoming) -> tuple[str, str]:
+    return message.channel, message.message_id
 
 
 def _squeeze(text: str) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.alert_texts import AlertTexts
 from bot.clock import Clock
-from bot.echoes import take_echo
+from bot.echoes import Echoes
 from bot.events import Events
 from bot.identity import member_hash
 from bot.messages import Incoming
@@ -75,7 +75,7 @@ class Router(Generic[S]):
         texts: AlertTexts,
     ) -> None:
         self._database = database
-        self._texts = texts
+        self._take_echoes = Echoes(texts, clock).take
         self._clock = clock
         self._events = events
         self._handlers = handlers
@@ -84,7 +84,7 @@ class Router(Generic[S]):
     async def take(self, message: Incoming) -> None:
         """The channels' `Deliver`. Returns when the message and everything it caused are durable."""
         if message.is_self:  # no handler ever sees one
-            if await self._database.mark(lambda connection: self._take_echo(connection, message)):
+            if await self._database.share(self._take_echoes, message):
                 self._events.publish("deliveries", "reach")
             return
         outcome = await self._database.batched(lambda session: self._take(session, message))
@@ -92,9 +92,6 @@ class Router(Generic[S]):
             return
         log.debug("message taken", extra={"channel": message.channel, "outcome": outcome.name})
         self._events.publish(*outcome.changed, *(("replies",) if outcome.reply else ()))
-
-    def _take_echo(self, connection: sa.Connection, message: Incoming) -> bool:
-        return take_echo(connection, self._texts, message, self._clock.now())
 
     async def _take(self, session: AsyncSession, message: Incoming) -> Outcome | None:
         now = self._clock.now()
@@ -149,4 +146,5 @@ class Router(Generic[S]):
 
 
 def _take_once(connection: sa.Connection, message: Incoming, now: datetime) -> bool:
-    return incoming.take(connection, message.channel, message.message_id, at=now, outcome=SILENT.name)
+    key = (message.channel, message.message_id)
+    return key in incoming.take(connection, [key], at=now, outcome=SILENT.name)

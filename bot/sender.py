@@ -12,7 +12,6 @@ import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.alert_texts import AlertTexts
@@ -37,7 +36,7 @@ from db import deliveries as store
 from db import marks
 from db.accounts import record_account_state
 from db.groups import mark_lost
-from db.marks import Claim, Wanted
+from db.marks import Claim, Turn, Wanted
 from db.models import Account
 from db.session import Database
 from db.states import AccountState, ContentKind, DeliveryState
@@ -106,7 +105,7 @@ class Sender:
         """Send until nothing is due; False when there was nothing to do."""
         if not await self._until_slot():
             return True
-        claim = await self._database.mark(self._claim)
+        claim = await self._advance()
         busy = claim is not None
         while claim is not None:
             await self._pacer.wait()
@@ -123,25 +122,22 @@ class Sender:
             await self._clock.sleep(min(left, 0.5))
         return not self._stopping.is_set()
 
-    def _claim(self, connection: sa.Connection) -> Claim | None:
-        now = self._clock.now()
-        wanted = Wanted(
-            self.account.id,
+    def _wanted(self, now: datetime) -> Wanted:
+        return Wanted(
             owner=self._owner,
-            now=now,
             planned=self._pacer.planned(),
             severities=sendable(now, self._settings),
             replies_since=now - REPLY_USEFUL,
             cards=self._pacer.card_allowed(),
             reminders=not in_quiet_hours(now, self._settings),
         )
-        return marks.claim_next(connection, wanted)
 
-    def _record_sent(self, connection: sa.Connection, claim: Claim, at: datetime) -> Claim | None:
-        """The outcome, and the next claim if it may start at once."""
-        marks.record_sent(connection, claim, at)
-        due = not self._stopping.is_set() and self._pacer.delay() <= LEAD
-        return self._claim(connection) if due else None
+    async def _advance(self, done: Claim | None = None) -> Claim | None:
+        """Mark what was sent, and claim the next one if that may start at once."""
+        now = self._clock.now()
+        due = done is None or (not self._stopping.is_set() and self._pacer.delay() <= LEAD)
+        turn = Turn(self.account.id, now, done, self._wanted(now) if due else None)
+        return await self._database.share(marks.advance, turn)
 
     async def _send(self, claim: Claim) -> Claim | None:
         """Send it and write down what became of it; returns the next one when that is due."""
@@ -165,8 +161,7 @@ class Sender:
             log.exception("channel broke", extra={"account": self.account.name, "room": claim.room_id})
             await self._record_error(claim, OutcomeUnknown(f"通道异常：{type(error).__name__}"))
         else:
-            now = self._clock.now()
-            return await self._database.mark(lambda connection: self._record_sent(connection, claim, now))
+            return await self._advance(claim)
         return None
 
     async def _say(self, room_id: str, part: Outgoing) -> None:
@@ -180,8 +175,7 @@ class Sender:
         """What is said in two messages counts as two, and keeps the gap."""
         await self._pacer.wait()
         self._pacer.started()
-        at = self._clock.now()
-        await self._database.mark(lambda connection: marks.record_send(connection, self.account.id, at))
+        await self._database.share(marks.record_sends, (self.account.id, self._clock.now(), False))
 
     async def _message(self, claim: Claim) -> Outgoing:
         alert_id = claim.alert_id
@@ -189,7 +183,7 @@ class Sender:
             return Outgoing(ContentKind.TEXT, claim.text)
         kept = self._texts.find(alert_id)
         if kept is None:
-            kept = await self._database.mark(lambda connection: self._texts.get(connection, alert_id))
+            kept = await self._database.share(self._texts.load, alert_id)
         return kept
 
     async def _record_error(self, claim: Claim, error: SendError, *, partly: bool = False) -> None:

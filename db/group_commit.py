@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -11,15 +11,21 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+GATHER_TURNS = 4  # of the event loop: whoever the last commit let go may join the next
 MAX_BATCH = 500  # pieces of work per transaction; more adds latency and no throughput
+
+
+Share = Callable[[sa.Connection, Sequence[Any]], Sequence[Any]]
+"""Does the same for several at once: as many results as items, in their order."""
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Either `mark` or `work`."""
+    """Either a `share` with its `item`, or `work`."""
 
     future: asyncio.Future[Any]
-    mark: Callable[[sa.Connection], Any] | None = None
+    share: Share | None = None
+    item: Any = None
     work: Callable[[AsyncSession], Awaitable[Any]] | None = None
 
 
@@ -32,16 +38,18 @@ class GroupCommit:
         self._queue: list[_Piece] = []
         self._flusher: asyncio.Task[None] | None = None
 
-    async def run(
-        self,
-        *,
-        mark: Callable[[sa.Connection], Any] | None = None,
-        work: Callable[[AsyncSession], Awaitable[Any]] | None = None,
-    ) -> Any:
-        """The result, as soon as it is durable. When a neighbour's piece fails the batch is rolled back and every
-        piece is run again alone, so that only the guilty one raises."""
+    async def share(self, share: Share, item: Any) -> Any:
+        """The item's result, as soon as it is durable. When a neighbour's piece fails the batch is rolled back and
+        every piece is run again alone, so that only the guilty one raises."""
+        return await self._run_piece(share=share, item=item)
+
+    async def work(self, work: Callable[[AsyncSession], Awaitable[Any]]) -> Any:
+        """The same for work that needs a session."""
+        return await self._run_piece(work=work)
+
+    async def _run_piece(self, **what: Any) -> Any:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Piece(future, mark, work))
+        self._queue.append(_Piece(future, **what))
         if self._flusher is None or self._flusher.done():
             self._flusher = asyncio.create_task(self._flush(), name="group-commit")
         # Shielded: a caller that is cancelled while its mark is being committed must not tear the batch.
@@ -54,6 +62,8 @@ class GroupCommit:
 
     async def _flush(self) -> None:
         while self._queue:
+            for _ in range(GATHER_TURNS):
+                await asyncio.sleep(0)
             batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
             if await self._settle(batch) or len(batch) == 1:
                 continue
@@ -74,23 +84,34 @@ class GroupCommit:
         return True
 
     async def _run(self, batch: list[_Piece]) -> list[Any]:
-        marks = [piece.mark for piece in batch if piece.mark is not None]
+        """First what is shared, then work in the order in which it came."""
+        shared = [piece for piece in batch if piece.share is not None]
         async with self._guard():
-            if len(marks) == len(batch):
+            if len(shared) == len(batch):
                 async with self._engine.connect() as connection:
-                    return await connection.run_sync(_run_marks, marks)
-            async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
-                return [await _run_piece(session, piece) for piece in batch]
+                    results = await connection.run_sync(_run_in_transaction, shared)
+            else:
+                async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
+                    results = await session.run_sync(lambda inner: _run_shared(inner.connection(), shared))
+                    for piece in batch:
+                        if piece.work is not None:
+                            results[id(piece)] = await piece.work(session)
+        return [results[id(piece)] for piece in batch]
 
 
-def _run_marks(connection: sa.Connection, marks: list[Callable[[sa.Connection], Any]]) -> list[Any]:
+def _run_in_transaction(connection: sa.Connection, pieces: list[_Piece]) -> dict[int, Any]:
     with connection.begin():
-        return [mark(connection) for mark in marks]
+        return _run_shared(connection, pieces)
 
 
-async def _run_piece(session: AsyncSession, piece: _Piece) -> Any:
-    mark, work = piece.mark, piece.work
-    if mark is not None:
-        return await session.run_sync(lambda inner: mark(inner.connection()))
-    assert work is not None
-    return await work(session)
+def _run_shared(connection: sa.Connection, pieces: list[_Piece]) -> dict[int, Any]:
+    """Results by the piece's `id()`."""
+    alike: dict[Share, list[_Piece]] = {}
+    for piece in pieces:
+        assert piece.share is not None
+        alike.setdefault(piece.share, []).append(piece)
+    results: dict[int, Any] = {}
+    for share, group in alike.items():
+        made = share(connection, [piece.item for piece in group])
+        results |= {id(piece): result for piece, result in zip(group, made, strict=True)}
+    return results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, cast
 
@@ -12,14 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from db.models import Incoming
 
 _INCOMING = cast("sa.Table", Incoming.__table__)
-_VALUES: dict[str, sa.BindParameter[Any]] = {
-    "channel": bindparam("of_channel"),
-    "message_id": bindparam("message"),
-    "at": bindparam("taken_at"),
-    "outcome": bindparam("what"),
-}
-_TAKE = {
-    name: module.insert(_INCOMING).values(**_VALUES).on_conflict_do_nothing()
+_TAKE: dict[str, Any] = {
+    name: module.insert(_INCOMING).on_conflict_do_nothing().returning(_INCOMING.c.channel, _INCOMING.c.message_id)
     for name, module in (("sqlite", sqlite), ("postgresql", postgresql))
 }
 _OUTCOME = (
@@ -29,10 +24,16 @@ _OUTCOME = (
 )
 
 
-def take(connection: sa.Connection, channel: str, message_id: str, *, at: datetime, outcome: str) -> bool:
-    """False when the message has been taken before."""
-    values = {"of_channel": channel, "message": message_id, "taken_at": at, "what": outcome}
-    return bool(connection.execute(_TAKE[connection.dialect.name], values).rowcount)
+def take(
+    connection: sa.Connection, messages: Collection[tuple[str, str]], *, at: datetime, outcome: str
+) -> set[tuple[str, str]]:
+    """Those of the messages, as (channel, id), that have not been taken before."""
+    rows = [
+        {"channel": channel, "message_id": message_id, "at": at, "outcome": outcome}
+        for channel, message_id in dict.fromkeys(messages)
+    ]
+    taken = connection.execute(_TAKE[connection.dialect.name], rows)
+    return {(row.channel, row.message_id) for row in taken}
 
 
 def record_outcome(connection: sa.Connection, channel: str, message_id: str, outcome: str) -> None:

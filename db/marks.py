@@ -1,14 +1,15 @@
 """The marks of the hot path: claimed, sent, confirmed by the echo. Every change of state is guarded by the state it leaves.
 
-These functions run inside `AsyncSession.run_sync` on one `Connection`, with statements that are built once: a mark
-costs some 30 µs a statement on SQLite, a tenth of a statement built anew in a session.
+Each function takes what many senders ask for at the same instant and does it with a few statements that are built
+once: a mark costs some µs instead of a transaction of its own (see `Database.share`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 import sqlalchemy as sa
@@ -16,6 +17,8 @@ from sqlalchemy import bindparam
 
 from db.models import Account, Alert, Delivery, Group, Reach, Reply, Send
 from db.states import AccountState, AlertState, ContentKind, DeliveryState, GroupState, ReplyRank, Severity, Way
+
+ECHO_DAYS: Final = 7  # what was sent longer ago waits for no echo
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,24 @@ class Claim:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a sender may take next: see `claim_next`."""
+    """What an account may send next."""
 
-    account_id: int
-    owner: str
-    now: datetime
+    owner: str  # must hold the account's lease
     planned: datetime  # when the send will start
-    severities: Collection[Severity]
+    severities: frozenset[Severity]
     replies_since: datetime
     cards: bool = True  # without, link cards wait: their budget is spent
     reminders: bool = True  # without, people are left in peace
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One step of an account's sender at `at`: what it has just sent, and what it wants next."""
+
+    account_id: int
+    at: datetime
+    done: Claim | None = None
+    wanted: Wanted | None = None
 
 
 def _table(model: Any) -> sa.Table:
@@ -56,69 +67,21 @@ _REACH, _REPLIES, _SENDS = _table(Reach), _table(Reply), _table(Send)
 # A literal, not a parameter: only then may the databases use the partial index of waiting rows.
 _WAITING: Final[sa.ColumnElement[Any]] = sa.literal_column(f"'{DeliveryState.WAITING.value}'")
 
-_MAY_SEND: sa.Select[Any] = sa.select(sa.literal_column("1")).where(
-    _ACCOUNTS.c.id == bindparam("account"),
-    _ACCOUNTS.c.lease_owner == bindparam("owner"),
-    _ACCOUNTS.c.lease_until > bindparam("now"),
-    _ACCOUNTS.c.state == AccountState.ONLINE,
-)
-_NEXT_REPLY = (
-    sa.select(_REPLIES.c.id, _REPLIES.c.room_id, _REPLIES.c.text)
-    .where(
-        _REPLIES.c.account_id == bindparam("account"),
-        _REPLIES.c.state == DeliveryState.WAITING,
-        _REPLIES.c.created_at > bindparam("since"),
-        _REPLIES.c.rank <= bindparam("last_rank"),
-    )
-    .order_by(_REPLIES.c.rank, _REPLIES.c.id)
-    .limit(1)
-    .with_for_update(skip_locked=True)
-)
-_NEXT_DELIVERY = (
-    sa.select(
-        _DELIVERIES.c.id,
-        _DELIVERIES.c.alert_id,
-        _DELIVERIES.c.group_id,
-        _DELIVERIES.c.attempts,
-        _GROUPS.c.room_id,
-        _GROUPS.c.state.label("group_state"),
-        _ALERTS.c.kind,
-    )
-    .join_from(_DELIVERIES, _ALERTS, _ALERTS.c.id == _DELIVERIES.c.alert_id)
-    .join(_GROUPS, _GROUPS.c.id == _DELIVERIES.c.group_id)
-    .where(
-        _DELIVERIES.c.account_id == bindparam("account"),
-        _DELIVERIES.c.state == _WAITING,
-        _ALERTS.c.state == AlertState.RUNNING,
-        _ALERTS.c.severity.in_(bindparam("severities", expanding=True)),
-        _ALERTS.c.expires_at > bindparam("planned"),
-        sa.or_(_DELIVERIES.c.not_before.is_(None), _DELIVERIES.c.not_before <= bindparam("now")),
-    )
-    .order_by(_DELIVERIES.c.rank, _DELIVERIES.c.level, _DELIVERIES.c.id)
-    .limit(1)
-    .with_for_update(of=_DELIVERIES, skip_locked=True)
-)
-_NEXT_WITHOUT_CARDS = _NEXT_DELIVERY.where(_ALERTS.c.kind != ContentKind.LINK)
+
+def _many(name: str) -> sa.BindParameter[Any]:
+    return bindparam(name, expanding=True)
 
 
-def _leave(before: DeliveryState, table: sa.Table, /, **values: Any) -> sa.Update:
-    """Row `row` leaves the state `before`; nothing happens when it has left already."""
-    return sa.update(table).where(table.c.id == bindparam("row"), table.c.state == before).values(**values)
+# ── sent ──
 
 
-_SENDING: Final[dict[str, Any]] = {"state": DeliveryState.SENDING, "sending_at": bindparam("at")}
-_TAKE_REPLY = _leave(DeliveryState.WAITING, _REPLIES, **_SENDING)
-_TAKE_DELIVERY = _leave(
-    DeliveryState.WAITING, _DELIVERIES, **_SENDING, attempts=bindparam("attempt"), reason=sa.literal("")
-)
-_SKIP = _leave(DeliveryState.WAITING, _DELIVERIES, state=DeliveryState.SKIPPED, reason=bindparam("why"))
-_SENT: Final = {
-    Delivery: _leave(DeliveryState.SENDING, _DELIVERIES, state=DeliveryState.SENT, sent_at=bindparam("at")),
-    Reply: _leave(DeliveryState.SENDING, _REPLIES, state=DeliveryState.SENT, sent_at=bindparam("at")),
-}
-_COUNT_SEND = sa.insert(_SENDS).values(
-    account_id=bindparam("account"), at=bindparam("start"), card=bindparam("is_card")
-)
+def _sent(table: sa.Table, *columns: sa.Column[Any]) -> Any:
+    update = sa.update(table).where(table.c.id.in_(_many("rows")), table.c.state == DeliveryState.SENDING)
+    return update.values(state=DeliveryState.SENT, sent_at=bindparam("now")).returning(*columns)
+
+
+_SENT_DELIVERIES = _sent(_DELIVERIES, _DELIVERIES.c.alert_id, _DELIVERIES.c.group_id)
+_SENT_REPLIES = _sent(_REPLIES, _REPLIES.c.id)
 _REACHED = (
     sa.update(_REACH)
     .where(
@@ -126,27 +89,251 @@ _REACHED = (
         _REACH.c.group_id == bindparam("group"),
         _REACH.c.reached_at.is_(None),
     )
-    .values(way=Way.PUSH, reached_at=bindparam("at"))
+    .values(way=Way.PUSH, reached_at=bindparam("now"))
 )
+
+
+def reach_by_push(connection: sa.Connection, pairs: Iterable[tuple[int, int]], now: datetime) -> None:
+    """The alert reached the group by push, for each (alert id, group id), if nothing reached it before."""
+    rows = [{"alert": alert, "group": group, "now": now} for alert, group in pairs]
+    if rows:
+        connection.execute(_REACHED, rows)
+
+
+def _record_sent(connection: sa.Connection, turns: Sequence[Turn]) -> None:
+    """`sending` → `sent`, unless an echo was quicker."""
+    done = [turn.done for turn in turns if turn.done is not None]
+    if not done:
+        return
+    now = max(turn.at for turn in turns)
+    deliveries = [claim.id for claim in done if claim.table is Delivery]
+    replies = [claim.id for claim in done if claim.table is Reply]
+    if deliveries:
+        sent = connection.execute(_SENT_DELIVERIES, {"rows": deliveries, "now": now}).all()
+        reach_by_push(connection, [(row.alert_id, row.group_id) for row in sent], now)
+    if replies:
+        connection.execute(_SENT_REPLIES, {"rows": replies, "now": now})
+
+
+# ── claimed ──
+
+_MAY_SEND: sa.Select[Any] = sa.select(_ACCOUNTS.c.id).where(
+    _ACCOUNTS.c.id.in_(_many("accounts")),
+    _ACCOUNTS.c.lease_owner == bindparam("owner"),
+    _ACCOUNTS.c.lease_until > bindparam("now"),
+    _ACCOUNTS.c.state == AccountState.ONLINE,
+)
+
+
+def _next_reply() -> sa.Select[Any]:
+    """For each account the first: by rank, then age."""
+    line = _REPLIES.alias("line")
+    first = (
+        sa.select(line.c.id)
+        .where(
+            line.c.account_id == _ACCOUNTS.c.id,
+            line.c.state == DeliveryState.WAITING,
+            line.c.created_at > bindparam("since"),
+            line.c.rank <= bindparam("last_rank"),
+        )
+        .order_by(line.c.rank, line.c.id)
+        .limit(1)
+        .correlate(_ACCOUNTS)
+        .scalar_subquery()
+    )
+    return (
+        sa.select(_REPLIES.c.id, _REPLIES.c.account_id, _REPLIES.c.room_id, _REPLIES.c.text)
+        .join_from(_ACCOUNTS, _REPLIES, _REPLIES.c.id == first)
+        .where(_ACCOUNTS.c.id.in_(_many("accounts")), _REPLIES.c.state == DeliveryState.WAITING)
+        .with_for_update(of=_REPLIES, skip_locked=True)
+    )
+
+
+_NEXT_REPLY = _next_reply()
+
+
+def _next_delivery(*, cards: bool) -> sa.Select[Any]:
+    """For each account the first in line: by severity, then upper levels, then age."""
+    line, alert = _DELIVERIES.alias("line"), _ALERTS.alias("line_alert")
+    first = (
+        sa.select(line.c.id)
+        .join_from(line, alert, alert.c.id == line.c.alert_id)
+        .where(
+            line.c.account_id == _ACCOUNTS.c.id,
+            line.c.state == _WAITING,
+            alert.c.state == AlertState.RUNNING,
+            alert.c.severity.in_(_many("severities")),
+            alert.c.expires_at > bindparam("planned"),
+            sa.or_(line.c.not_before.is_(None), line.c.not_before <= bindparam("now")),
+            sa.true() if cards else alert.c.kind != ContentKind.LINK,
+        )
+        .order_by(line.c.rank, line.c.level, line.c.id)
+        .limit(1)
+        .correlate(_ACCOUNTS)
+        .scalar_subquery()
+    )
+    return (
+        sa.select(
+            _DELIVERIES.c.id,
+            _DELIVERIES.c.account_id,
+            _DELIVERIES.c.alert_id,
+            _DELIVERIES.c.group_id,
+            _DELIVERIES.c.attempts,
+            _GROUPS.c.room_id,
+            _GROUPS.c.state.label("group_state"),
+            _ALERTS.c.kind,
+        )
+        .join_from(_ACCOUNTS, _DELIVERIES, _DELIVERIES.c.id == first)
+        .join(_ALERTS, _ALERTS.c.id == _DELIVERIES.c.alert_id)
+        .join(_GROUPS, _GROUPS.c.id == _DELIVERIES.c.group_id)
+        .where(_ACCOUNTS.c.id.in_(_many("accounts")), _DELIVERIES.c.state == _WAITING)
+        .with_for_update(of=_DELIVERIES, skip_locked=True)
+    )
+
+
+_NEXT: Final = {cards: _next_delivery(cards=cards) for cards in (True, False)}
+
+
+def _begin(table: sa.Table) -> sa.Update:
+    """Rows that this transaction has locked: nobody else can have changed them."""
+    update = sa.update(table).where(table.c.id == bindparam("row"))
+    return update.values(state=DeliveryState.SENDING, sending_at=bindparam("start"))
+
+
+_BEGIN_REPLY = _begin(_REPLIES)
+_BEGIN_DELIVERY = _begin(_DELIVERIES).values(attempts=bindparam("attempt"), reason=sa.literal(""))
+_SKIP = (
+    sa.update(_DELIVERIES)
+    .where(_DELIVERIES.c.id == bindparam("row"))
+    .values(state=DeliveryState.SKIPPED, reason=bindparam("why"))
+)
+_COUNT_SENDS = sa.insert(_SENDS).values(
+    account_id=bindparam("account"), at=bindparam("start"), card=bindparam("is_card")
+)
+
+
+def advance(connection: sa.Connection, turns: Sequence[Turn]) -> list[Claim | None]:
+    """Record what was sent, and mark each account's most urgent item `sending`; None where there is nothing to do.
+
+    Replies count as the most urgent (answers, then notices, then reminders), then severity, then upper levels, then
+    age. Nothing is claimed unless the owner holds the account's lease and the account may send.
+    """
+    _record_sent(connection, turns)
+    wanted = {turn.account_id: turn.wanted for turn in turns if turn.wanted is not None}
+    if not wanted:
+        return [None] * len(turns)
+    now = min(turn.at for turn in turns)
+    free = _may_send(connection, wanted, now)
+    claims = _claim_replies(connection, {account: wanted[account] for account in free})
+    rest = {account: wanted[account] for account in free - claims.keys()}
+    claims |= _claim_deliveries(connection, rest, now)
+    record_sends(connection, [(account, wanted[account].planned, claim.card) for account, claim in claims.items()])
+    return [claims.get(turn.account_id) if turn.wanted is not None else None for turn in turns]
+
+
+def record_sends(connection: sa.Connection, sends: Sequence[tuple[int, datetime, bool]]) -> list[None]:
+    """Messages of the platform start, as (account id, start, link card?): the budgets count them, however they end."""
+    rows = [{"account": account, "start": start, "is_card": card} for account, start, card in sends]
+    if rows:
+        connection.execute(_COUNT_SENDS, rows)
+    return [None] * len(sends)
+
+
+def _may_send(connection: sa.Connection, wanted: dict[int, Wanted], now: datetime) -> set[int]:
+    by_owner: dict[str, list[int]] = defaultdict(list)
+    for account, want in wanted.items():
+        by_owner[want.owner].append(account)
+    free: set[int] = set()
+    for owner, accounts in by_owner.items():
+        free.update(connection.scalars(_MAY_SEND, {"accounts": accounts, "owner": owner, "now": now}))
+    return free
+
+
+def _claim_replies(connection: sa.Connection, wanted: dict[int, Wanted]) -> dict[int, Claim]:
+    if not wanted:
+        return {}
+    since = max(want.replies_since for want in wanted.values())
+    last_rank = ReplyRank.REMINDER if all(want.reminders for want in wanted.values()) else ReplyRank.NOTICE
+    values = {"accounts": list(wanted), "since": since, "last_rank": int(last_rank)}
+    rows = connection.execute(_NEXT_REPLY, values)
+    claims = {row.account_id: Claim(Reply, row.id, row.room_id, 1, text=row.text) for row in rows}
+    if claims:
+        starts = [{"row": claim.id, "start": wanted[account].planned} for account, claim in claims.items()]
+        connection.execute(_BEGIN_REPLY, starts)
+    return claims
+
+
+def _claim_deliveries(connection: sa.Connection, wanted: dict[int, Wanted], now: datetime) -> dict[int, Claim]:
+    alike: dict[tuple[frozenset[Severity], bool], dict[int, Wanted]] = defaultdict(dict)
+    for account, want in wanted.items():
+        alike[want.severities, want.cards][account] = want
+    claims: dict[int, Claim] = {}
+    for (severities, cards), accounts in alike.items():
+        if severities:
+            claims |= _claim_alike(connection, _NEXT[cards], severities, accounts, now)
+    return claims
+
+
+def _claim_alike(
+    connection: sa.Connection,
+    query: sa.Select[Any],
+    severities: Collection[Severity],
+    wanted: dict[int, Wanted],
+    now: datetime,
+) -> dict[int, Claim]:
+    planned = max(want.planned for want in wanted.values())
+    values = {"severities": list(severities), "planned": planned, "now": now}
+    claims: dict[int, Claim] = {}
+    starts, left = [], list(wanted)
+    while left:
+        rows = connection.execute(query, {**values, "accounts": left}).all()
+        dead = [row for row in rows if row.group_state is not GroupState.ACTIVE or row.room_id is None]
+        for row in rows:
+            if row in dead:
+                continue
+            attempt = row.attempts + 1
+            card = row.kind is ContentKind.LINK
+            claim = Claim(Delivery, row.id, row.room_id, attempt, row.alert_id, row.group_id, card=card)
+            claims[row.account_id] = claim
+            starts.append({"row": row.id, "start": wanted[row.account_id].planned, "attempt": attempt})
+        if dead:
+            connection.execute(_SKIP, [{"row": row.id, "why": _why_dead(row.group_state)} for row in dead])
+        left = [row.account_id for row in dead]
+    if starts:
+        connection.execute(_BEGIN_DELIVERY, starts)
+    return claims
+
+
+def _why_dead(state: GroupState) -> str:
+    return "群已停用" if state is GroupState.RETIRED else "群已失联"
+
+
+# ── confirmed ──
+
 _IN_DOUBT = (
-    sa.select(_DELIVERIES.c.id, _DELIVERIES.c.alert_id, _DELIVERIES.c.group_id, _DELIVERIES.c.state)
+    sa.select(
+        _GROUPS.c.room_id,
+        _DELIVERIES.c.id,
+        _DELIVERIES.c.alert_id,
+        _DELIVERIES.c.group_id,
+        _DELIVERIES.c.state,
+    )
     .join_from(_GROUPS, _DELIVERIES, _DELIVERIES.c.group_id == _GROUPS.c.id)
     .where(
         _GROUPS.c.channel == bindparam("on_channel"),
-        _GROUPS.c.room_id == bindparam("room"),
+        _GROUPS.c.room_id.in_(_many("rooms")),
         _DELIVERIES.c.echo_at.is_(None),
         _DELIVERIES.c.attempts > 0,
+        _DELIVERIES.c.sending_at > bindparam("since"),
     )
     .order_by(_DELIVERIES.c.id.desc())
-    .limit(50)
 )
-_ECHO: Final[dict[str, Any]] = {"echo_at": bindparam("at"), "echo_id": bindparam("message")}
 _CONFIRM = (
     sa.update(_DELIVERIES)
     .where(_DELIVERIES.c.id == bindparam("row"), _DELIVERIES.c.echo_at.is_(None))
-    .values(**_ECHO)
+    .values(echo_at=bindparam("now"), echo_id=bindparam("message"))
 )
-_CONFIRM_UNSENT = _CONFIRM.values(state=DeliveryState.SENT, sent_at=bindparam("at"), reason=sa.literal(""))
+_CONFIRM_UNSENT = _CONFIRM.values(state=DeliveryState.SENT, sent_at=bindparam("now"), reason=sa.literal(""))
 _CONFIRM_REPLY = (
     sa.update(_REPLIES)
     .where(
@@ -160,76 +347,8 @@ _CONFIRM_REPLY = (
         )
         .scalar_subquery()
     )
-    .values(state=DeliveryState.SENT, sent_at=bindparam("at"), reason=sa.literal(""))
+    .values(state=DeliveryState.SENT, sent_at=bindparam("now"), reason=sa.literal(""))
 )
-
-
-def claim_next(connection: sa.Connection, wanted: Wanted) -> Claim | None:
-    """Mark the account's most urgent item `sending` and return it; None when there is nothing to do.
-
-    Replies count as the most urgent (answers, then notices, then reminders), then severity, then upper levels, then age. Nothing is claimed unless
-    the owner holds the account's lease and the account may send.
-    """
-    lease = {"account": wanted.account_id, "owner": wanted.owner, "now": wanted.now}
-    if connection.execute(_MAY_SEND, lease).first() is None:
-        return None
-    claim = _claim_reply(connection, wanted) or _claim_delivery(connection, wanted)
-    if claim is not None:
-        record_send(connection, wanted.account_id, wanted.planned, card=claim.card)
-    return claim
-
-
-def record_send(connection: sa.Connection, account_id: int, at: datetime, *, card: bool = False) -> None:
-    """A message of the platform starts at `at`: the budgets count it, however it ends."""
-    connection.execute(_COUNT_SEND, {"account": account_id, "start": at, "is_card": card})
-
-
-def _claim_reply(connection: sa.Connection, wanted: Wanted) -> Claim | None:
-    values = {
-        "account": wanted.account_id,
-        "since": wanted.replies_since,
-        "last_rank": int(ReplyRank.REMINDER if wanted.reminders else ReplyRank.NOTICE),
-    }
-    row = connection.execute(_NEXT_REPLY, values).first()
-    if row is None or not connection.execute(_TAKE_REPLY, {"row": row.id, "at": wanted.planned}).rowcount:
-        return None
-    return Claim(Reply, row.id, row.room_id, 1, text=row.text)
-
-
-def _claim_delivery(connection: sa.Connection, wanted: Wanted) -> Claim | None:
-    query = _NEXT_DELIVERY if wanted.cards else _NEXT_WITHOUT_CARDS
-    values = {
-        "account": wanted.account_id,
-        "severities": list(wanted.severities),
-        "planned": wanted.planned,
-        "now": wanted.now,
-    }
-    while (row := connection.execute(query, values).first()) is not None:
-        if row.group_state is not GroupState.ACTIVE or row.room_id is None:
-            why = "群已停用" if row.group_state is GroupState.RETIRED else "群已失联"
-            connection.execute(_SKIP, {"row": row.id, "why": why})
-            continue
-        attempt = row.attempts + 1
-        mark = {"row": row.id, "at": wanted.planned, "attempt": attempt}
-        if not connection.execute(_TAKE_DELIVERY, mark).rowcount:
-            return None
-        card = row.kind is ContentKind.LINK
-        return Claim(Delivery, row.id, row.room_id, attempt, row.alert_id, row.group_id, card=card)
-    return None
-
-
-def record_sent(connection: sa.Connection, claim: Claim, at: datetime) -> bool:
-    """`sending` → `sent`, and the group is reached by push if nothing reached it before. False when an echo was
-    quicker."""
-    if not connection.execute(_SENT[claim.table], {"row": claim.id, "at": at}).rowcount:
-        return False
-    if claim.alert_id is not None and claim.group_id is not None:
-        reach_by_push(connection, claim.alert_id, claim.group_id, at)
-    return True
-
-
-def reach_by_push(connection: sa.Connection, alert_id: int, group_id: int, at: datetime) -> None:
-    connection.execute(_REACHED, {"alert": alert_id, "group": group_id, "at": at})
 
 
 @dataclass(frozen=True)
@@ -242,25 +361,38 @@ class Unconfirmed:
     state: DeliveryState
 
 
-def list_unconfirmed(connection: sa.Connection, channel: str, room_id: str) -> list[Unconfirmed]:
-    """What an echo in this room could confirm, newest first; at most 50."""
-    rows = connection.execute(_IN_DOUBT, {"on_channel": channel, "room": room_id})
-    return [Unconfirmed(row.id, row.alert_id, row.group_id, row.state) for row in rows]
+def list_unconfirmed(
+    connection: sa.Connection, channel: str, room_ids: Collection[str], now: datetime
+) -> dict[str, list[Unconfirmed]]:
+    """Room → what an echo in it could confirm, newest first."""
+    values = {"on_channel": channel, "rooms": list(room_ids), "since": now - timedelta(days=ECHO_DAYS)}
+    found: dict[str, list[Unconfirmed]] = defaultdict(list)
+    for row in connection.execute(_IN_DOUBT, values):
+        found[row.room_id].append(Unconfirmed(row.id, row.alert_id, row.group_id, row.state))
+    return found
 
 
-def confirm(connection: sa.Connection, delivery: Unconfirmed, *, message_id: str, at: datetime) -> None:
-    """The echo came: whatever we believed, this delivery was made."""
-    sent = delivery.state is DeliveryState.SENT
-    values = {"row": delivery.id, "at": at, "message": message_id}
-    if connection.execute(_CONFIRM if sent else _CONFIRM_UNSENT, values).rowcount and not sent:
-        reach_by_push(connection, delivery.alert_id, delivery.group_id, at)
+def confirm(connection: sa.Connection, echoes: Sequence[tuple[Unconfirmed, str]], now: datetime) -> None:
+    """Echoes came, as (delivery, message id): whatever we believed, these deliveries were made."""
+    for statement, is_sent in ((_CONFIRM, True), (_CONFIRM_UNSENT, False)):
+        rows = [
+            {"row": delivery.id, "now": now, "message": message_id}
+            for delivery, message_id in echoes
+            if (delivery.state is DeliveryState.SENT) is is_sent
+        ]
+        if rows:
+            connection.execute(statement, rows)
+    unsent = [delivery for delivery, _ in echoes if delivery.state is not DeliveryState.SENT]
+    reach_by_push(connection, [(delivery.alert_id, delivery.group_id) for delivery in unsent], now)
 
 
-def confirm_reply(connection: sa.Connection, channel: str, room_id: str, text: str, at: datetime) -> bool:
+def confirm_reply(connection: sa.Connection, channel: str, room_id: str, text: str, now: datetime) -> bool:
     """The echo of a reply: the oldest one of this room with this text that is not known to be sent."""
-    values = {"on_channel": channel, "room": room_id, "said": text, "at": at}
+    values = {"on_channel": channel, "room": room_id, "said": text, "now": now}
     return bool(connection.execute(_CONFIRM_REPLY, values).rowcount)
 
+
+# ── what is said ──
 
 _RELATED = _ALERTS.alias("related")
 _CONTENT = (

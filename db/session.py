@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ import db.in_place  # noqa: F401  registers the driver that `batched` uses on SQ
 from db.group_commit import GroupCommit
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 def async_url(url: str) -> sa.URL:
@@ -71,12 +72,13 @@ class Database:
 
         `work` must do nothing but use the session: it is run again when a neighbour's fails.
         """
-        result: T = await self._group_commit.run(work=work)
+        result: T = await self._group_commit.work(work)
         return result
 
-    async def mark(self, work: Callable[[sa.Connection], T]) -> T:
-        """`batched` for the statements of `db.marks`, which need no session and so cost a fraction."""
-        result: T = await self._group_commit.run(mark=work)
+    async def share(self, work: Callable[[sa.Connection, Sequence[Item]], Sequence[T]], item: Item) -> T:
+        """`batched` for work that is done for many items at once (`db.marks`): whoever asks for the same `work` at
+        the same time is served by the same statements."""
+        result: T = await self._group_commit.share(work, item)
         return result
 
     async def close(self) -> None:

@@ -45,7 +45,7 @@ async def mark(console: Console, alert: Alert, group_id: int, **values: Any) -> 
             setattr(delivery, name, value)
         if delivery.state is DeliveryState.SENT:
             at = console.clock.now()
-            await session.run_sync(lambda inner: reach_by_push(inner.connection(), alert.id, group_id, at))
+            await session.run_sync(lambda inner: reach_by_push(inner.connection(), [(alert.id, group_id)], at))
         return delivery.id
 
 

@@ -127,7 +127,12 @@ async def county(console: Console) -> County:
 
 def address(path: str) -> str:
     """With ids that no row has: rights are looked at before anything is looked up."""
-    return path.replace("{id}", "987654").replace("{delivery}", "987654").replace("{token}", "0" * 24).replace("{type}", "nothing")
+    return (
+        path.replace("{id}", "987654")
+        .replace("{delivery}", "987654")
+        .replace("{token}", "0" * 24)
+        .replace("{type}", "nothing")
+    )
 
 
 def test_the_matrix_lists_every_route() -> None:
