@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from db.states import LeadReason
 ALIKE: Final = 0.34
 """Share of common 3-grams (Dice) from which two messages are about the same thing. Short questions share little more
 than the name of the thing they ask about; from a half on only copies would be found."""
+COMPARED: Final = 200  # characters of a text: what it is about is said by then
 LOOKED_AT: Final = 1000  # leads; the newest tell what is growing
 _ASKING: Final = re.compile(
     "是不是|是否|有没有|能不能|可不可以|要不要|骗人|骗子|诈骗|真的假的|真的|假的|可信|靠谱|怎么回事|怎么办|请问|你好|您好|有人|让我|叫我|要我"
@@ -66,7 +68,7 @@ def group_similar(texts: Sequence[str]) -> list[list[int]]:
 
 def _grams(text: str) -> frozenset[str]:
     """Without the words of asking, in which all questions are alike. Texts too short for a gram are compared whole."""
-    folded = fold(text)
+    folded = fold(text[:COMPARED])
     bare = _ASKING.sub("", folded)
     return frozenset(grams(bare)) or frozenset([bare or folded or text])
 
@@ -84,7 +86,7 @@ async def list_lead_groups(session: AsyncSession, settings: Settings, now: datet
     found: list[LeadGroup] = []
     for reasons in (_QUESTIONS, _SCAMS):
         rows = await list_recent_texts(session, since, reasons, limit=LOOKED_AT)
-        for places in group_similar([text for _, text, _ in rows]):
+        for places in await asyncio.to_thread(group_similar, [text for _, text, _ in rows]):
             ids = tuple(rows[place][0] for place in places)
             undone = tuple(rows[place][0] for place in places if rows[place][2] in UNDONE)
             if len(ids) > 1 and undone:

@@ -88,13 +88,14 @@ async def list_leads(
     limit: int = 50,
     offset: int = 0,
 ) -> list[LeadRow]:
-    """People in danger first, then scams, then the other reasons; the newest first in each."""
+    """People in danger first, then scams, then who asks for a person, then the rest; the newest first in each."""
     query = _rows()
     if state is not None:
         query = query.where(Lead.state == state)
     if lead_ids is not None:
         query = query.where(Lead.id.in_(lead_ids))
-    urgent = sa.case((Lead.reason == LeadReason.EMERGENCY, 0), (Lead.reason == LeadReason.SCAM, 1), else_=2)
+    ranked = [(Lead.reason == reason, reason.rank) for reason in LeadReason if reason.rank <= LeadReason.PERSON.rank]
+    urgent = sa.case(*ranked, else_=LeadReason.PERSON.rank + 1)
     rows = await session.execute(query.order_by(urgent, Lead.id.desc()).limit(limit).offset(offset))
     return [_row(row) for row in rows]
 
