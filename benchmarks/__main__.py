@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("release", "import", "forwards", "start")
+ALL = ("release", "import", "forwards", "match", "start")
 
 
 def main() -> None:

@@ -1,11 +1,12 @@
 """How good the answers are: `make eval`, or `python -m benchmarks.eval_answers [folder of development sets]`.
 
-Three measurements, none of which the library is fitted to:
+Three measurements:
 
-- held out: the library's own examples in five parts, each answered by a library without it (their phrases stay, so
-  this is the friendliest figure), with `ordinary.txt` held out in the same way;
-- own: the hand-written questions and emergencies of the tests;
-- development sets (`../shared/eval`): their Chinese labels are mapped to the types and classes that would be right.
+- own: ``benchmarks/eval`` (questions, scammers' lines, emergencies and near-emergencies, ordinary talk and genuine
+  notices), written apart from the library and never fitted to, and the hand-written lists of the tests;
+- development sets (`../shared/eval`): their Chinese labels are mapped to the types and classes that would be right;
+- held out: the library's own examples in five parts, each answered by a library without it. This is the friendliest
+  figure: their phrases stay, and the voice model has been fitted with all of them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from content.screening import judge
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = 5
 TESTS = ROOT / "tests" / "unit" / "content"
+OWN = Path(__file__).parent / "eval"
 CONFUSIONS = 12
 
 # What a source calls a row → the types that answer it rightly. Labels that no type of the library covers (a cash
@@ -58,9 +60,9 @@ RIGHT_TYPES: dict[str, str] = {
     "二手交易": "gouwu",
     "教务系统钓鱼": "etc",
     "火车票退票": "jipiao",
-    "校外租房中介": "gouwu fuwu",
+    "校外租房中介": "zufang",
     "ETC认证": "etc",
-    "银行积分兑换": "etc",
+    "银行积分兑换": "etc yinhang",
     "交通违章短信": "etc",
     "退订话费宽带": "qiangzhi etc",
     "共享屏幕": "facetime",
@@ -73,14 +75,17 @@ RIGHT_TYPES: dict[str, str] = {
     "明星见面会": "menpiao",
     "限量球鞋盲盒": "gouwu",
     "二次诈骗清退": "ercipian",
-    "假冒招行支付宝": "etc kefu qiangzhi",
+    "假冒招行支付宝": "etc kefu qiangzhi yinhang",
     "假冒反诈App": "gongjianfa",
     "虚假中奖": "zhongjiang",
+    "算命塔罗": "suanming",
+    "公益慈善诈骗": "juankuan",
+    "志愿者招募": "juankuan zhaopin",
     "钓鱼邮件/中奖": "zhongjiang etc gongjianfa",
     "虚假网络投资理财类": "licai xunibi",
     "虚构绑架/冒充熟人": "shuren",
     "冒充电商物流客服类": "kefu etc",
-    "冒充银行客服(钓鱼)": "etc kefu qiangzhi gongjianfa",
+    "冒充银行客服(钓鱼)": "yinhang etc kefu gongjianfa",
 }
 
 
@@ -106,10 +111,10 @@ class Tally:
     confusions: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, row: Row, asker: Asker, library: Library) -> None:
-        reply = asker.ask(row.text)
         match = asker.matcher.match(row.text)
+        reply = asker.reply(row.text, match)
         ids = [type_id for type_id, _ in match.ranked]
-        classes = {library.types[type_id].fraud_class for type_id in row.right}
+        classes = {library.types[type_id].fraud_class for type_id in row.right if type_id in library.types}
         self.rows += 1
         self.answered += reply.kind in {"answer", "choices", "emergency"}
         self.emergencies += reply.kind == "emergency"
@@ -163,12 +168,21 @@ def without(fraud_type: FraudType, part: int) -> FraudType:
     return replace(fraud_type, **kept)
 
 
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 def own_sets() -> Iterator[tuple[str, list[Row]]]:
-    questions = map(json.loads, (TESTS / "questions.jsonl").read_text(encoding="utf-8").splitlines())
-    yield "questions", [Row(row["text"], frozenset([row["type"]])) for row in questions]
+    questions = rows_of(TESTS / "questions.jsonl")
+    yield "questions of the tests", [Row(row["text"], frozenset([row["type"]])) for row in questions]
+    for name in ("questions", "scammers"):
+        yield name, [Row(row["text"], frozenset([row["type"]])) for row in rows_of(OWN / f"{name}.jsonl")]
     lines = (TESTS / "emergencies.txt").read_text(encoding="utf-8").splitlines()
-    for sign, name in (("+", "emergencies (to be caught)"), ("-", "no emergencies (to be left)")):
-        yield name, [Row(line[2:], frozenset()) for line in lines if line.startswith(f"{sign} ")]
+    cases = [(line[2:], line[0] == "+") for line in lines if line[:2] in {"+ ", "- "}]
+    cases += [(row["text"], bool(row["emergency"])) for row in rows_of(OWN / "emergencies.jsonl")]
+    yield "emergencies (to be caught)", [Row(text, frozenset()) for text, caught in cases if caught]
+    yield "no emergencies (to be left)", [Row(text, frozenset()) for text, caught in cases if not caught]
+    yield "ordinary talk and notices", [Row(row["text"], frozenset()) for row in rows_of(OWN / "ordinary.jsonl")]
 
 
 def development_sets(folder: Path) -> Iterator[tuple[str, list[Row], int]]:
@@ -193,13 +207,9 @@ def main() -> None:
     asker = Asker(library)
     table = Table("set", "rows", "top-1", "top-3", "class", "unanswered", "emergency", "alarmed", title="Answers")
     confusions: Counter[tuple[str, str]] = Counter()
-    for name, tally in held_out(library).items():
-        table.add_row(f"held out: {name}", *tally.cells(name in VOICES))
-        confusions.update(tally.confusions)
-    table.add_section()
     for name, rows in own_sets():
         tally = measure(rows, asker)
-        table.add_row(f"own: {name}", *tally.cells(name == "questions"))
+        table.add_row(f"own: {name}", *tally.cells(any(row.right for row in rows)))
         confusions.update(tally.confusions)
     table.add_section()
     if not folder.is_dir():
@@ -209,6 +219,10 @@ def main() -> None:
         table.add_row(name, *tally.cells("fraud" in name))
         if unmapped and "fraud" in name:
             console.print(f"{name}: {unmapped} rows of labels that no type covers were left out")
+    table.add_section()
+    for name, tally in held_out(library).items():
+        table.add_row(f"held out: {name}", *tally.cells(name in VOICES))
+        confusions.update(tally.confusions)
     console.print(table)
     console.print(
         "top-1, top-3 and class count the ranking; unanswered counts what the bot leaves to 96110 and an officer"

@@ -25,7 +25,7 @@ EPOCHS = 6
 RATE = 1.0
 SETTLED = 0.02  # a probability this close to the truth teaches nothing more
 SHRINK = 1e-6
-EXTERNAL_WEIGHT = 0.4
+EXTERNAL_WEIGHT = 0.8
 LEAST_SEEN = 2
 LEAST_WEIGHT = 12  # hundredths of a nat; smaller weights are not kept
 

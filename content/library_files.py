@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
 from content.fraud_type import Faq, FraudType, Phrase
-from content.normalising import normalise
+from content.normalising import normalise, remember
 
 _MIN_PHRASES: Final = 15
 _MIN_EXAMPLES: Final = {"asking": 15, "telling": 10, "scammer": 15}
@@ -60,6 +60,7 @@ class _Reader:
         if not isinstance(root, yaml.MappingNode):
             self.fault(1, "文件应是“字段: 内容”的结构")
             return None
+        remember(_words_of(root))
         fields = self.mapping(root, _FIELDS)
         examples = self.mapping(fields.get("examples"), _MIN_EXAMPLES, "examples")
         fraud_type = FraudType(
@@ -206,6 +207,17 @@ _FIELDS: Final = dict.fromkeys(
         *("do", "never", "related", "examples", "faq"),
     )
 )
+
+
+def _words_of(node: Any) -> Iterator[str]:
+    """Every text below ``node``, those of phrases part by part: what reading the file will normalise."""
+    if isinstance(node, yaml.ScalarNode):
+        _, bar, rest = node.value.partition("|")
+        yield from rest.split("+") if bar else (node.value.strip(),)
+    else:
+        for child in node.value:
+            for below in child if isinstance(child, tuple) else (child,):
+                yield from _words_of(below)
 
 
 def _line(node: Any) -> int:

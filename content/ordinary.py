@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from content.normalising import normalise
+from content.normalising import normalise, remember
 from content.wordings import read_wordings
 
 _ORDINARY: Final = Path(__file__).parent / "ordinary.txt"
@@ -27,6 +27,8 @@ def lures() -> dict[str, tuple[str, ...]]:
 
 def _read(path: Path) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
-    for heading, messages in read_wordings(path):
+    wordings = list(read_wordings(path))
+    remember(message for _, messages in wordings for message in messages)
+    for heading, messages in wordings:
         found.setdefault(heading, []).extend(map(normalise, messages))
     return {heading: tuple(texts) for heading, texts in found.items()}
