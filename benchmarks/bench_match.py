@@ -17,7 +17,7 @@ from rich.table import Table
 
 from content.asking import Asker
 from content.library import Library, load_library
-from content.normalising import MAX_LENGTH
+from content.normalising import MAX_LENGTH, normalise
 from content.phrases import own_phrases
 from content.screening import Screener
 
@@ -32,7 +32,9 @@ def chat() -> list[str]:
 
 
 def words_of(library: Library) -> list[str]:
-    return sorted({part for each in library.types.values() for phrase in own_phrases(each) for part in phrase.parts})
+    return sorted(
+        {part for each in library.types.values() for phrase in own_phrases(each, normalise) for part in phrase.parts}
+    )
 
 
 def rate(work: Callable[[str], object], texts: Sequence[str]) -> float:

@@ -94,6 +94,7 @@ class Matcher:
         kinds = ordinary_texts() if kinds is None else kinds
         ordinary = [line for kind, lines in kinds.items() if kind != "warning" for line in lines]
         self._ids = tuple(library.types)
+        self._places = {type_id: place for place, type_id in enumerate(self._ids)}
         read = cache(normalise)
         self._finder = PhraseFinder(types, ordinary, read)
         self._resemblance = Resemblance(
@@ -113,10 +114,9 @@ class Matcher:
         scores = self._resemblance.scores(plain)
         count = len(self._ids)
         ordinary, asking, telling, scammer, warning = scores[count:]
-        logits = [
-            _PHRASE_GAIN * phrases.get(type_id, 0.0) + _RESEMBLANCE_GAIN * score
-            for type_id, score in zip(self._ids, scores, strict=False)
-        ]
+        logits = [_RESEMBLANCE_GAIN * score for score in scores[:count]]
+        for type_id, value in phrases.items():
+            logits[self._places[type_id]] += _PHRASE_GAIN * value
         top = max(logits)
         odds = [exp(logit - top) for logit in logits]
         voices = Voices(asking - ordinary, telling - ordinary, scammer - ordinary, warning - ordinary)
