@@ -18,7 +18,7 @@ from bot.identity import Actor
 from bot.permissions import Permission, allowed, require
 from content.messages import MAX_TEXT
 from db import leads as store
-from db.models import Lead, Question, Reply, User
+from db.models import Group, Lead, Question, Reply, User
 from db.states import DeliveryState, LeadState, UserState
 
 LONGEST_ANSWER: Final = 400  # with the heading and the quoted question it stays one readable message
@@ -67,12 +67,19 @@ async def answer_lead(
     when = (*store.UNDONE, LeadState.ANSWERED) if await _undelivered(session, lead) else store.UNDONE
     values: dict[str, Any] = {"answer": text, "answered_by": actor.user_id, "answered_at": now}
     await _step(session, lead_id, when, state=LeadState.ANSWERED, **values)
-    if lead.account_id is not None:
-        reply = _reply(lead, lead.account_id, question, officer_text(text, asked=lead.text, office=office), now)
+    account_id = await _speaker(session, lead)
+    if account_id is not None:
+        reply = _reply(lead, account_id, question, officer_text(text, asked=lead.text, office=office), now)
         session.add(reply)
         await session.flush()
         await store.change_lead(session, lead_id, when=(LeadState.ANSWERED,), reply_id=reply.id)
     await audit(session, actor, now, "lead.answer", f"线索 {lead_id}")
+
+
+async def _speaker(session: AsyncSession, lead: Lead) -> int | None:
+    """The account that is in the room now: a group may have been handed over since. None in the portal."""
+    group = await session.get(Group, lead.group_id) if lead.group_id is not None else None
+    return lead.account_id if group is None or lead.account_id is None else group.account_id or lead.account_id
 
 
 def _reply(lead: Lead, account_id: int, question: Question, text: str, now: datetime) -> Reply:

@@ -193,7 +193,7 @@ def _may_help(user: Any, actor: Actor) -> bool:
 def together(leads: Sequence[LeadRow], groups: Sequence[LeadGroup]) -> list[tuple[LeadRow, list[LeadRow], int]]:
     """Leads of a page with those beside them that are about the same thing, and how many of these there are in all.
 
-    The order stays: a group stands where its most urgent lead stands. A scam never stands below a question.
+    The order stays: a group stands where its most urgent lead stands.
     """
     group_of = {lead_id: group for group in groups for lead_id in group.lead_ids}
     placed: dict[int, list[LeadRow]] = {}

@@ -129,6 +129,15 @@ async def test_an_answer_that_certainly_did_not_arrive_may_be_given_again(consol
     assert [reply.text.endswith("真的不要办") for reply in await rows(console, Reply)] == [False, True]
 
 
+async def test_the_account_that_is_in_the_group_now_says_it(console: Console, writer: Browser) -> None:
+    lead = await make_lead(console, "养老卡要不要办")
+    async with console.database.write() as session:
+        other = await make_account(session, name="心防二号")
+        (await session.get_one(Group, lead.group_id)).account_id = other.id
+    await writer.post(f"/leads/{lead.id}/answer", answer="不要办")
+    assert [reply.account_id for reply in await rows(console, Reply)] == [other.id]
+
+
 @pytest.mark.parametrize(("answer", "words"), [("", "请写 1–400 个字"), ("长" * 401, "请写 1–400 个字")])
 async def test_an_answer_that_cannot_be_sent_is_not_lost(
     console: Console, writer: Browser, answer: str, words: str

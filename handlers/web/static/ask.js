@@ -152,8 +152,7 @@ async function say(text, label = text) {
   document.getElementById("hello")?.remove();
   retire();
   put("mine", label);
-  const thinking = put("theirs", make("span", "typing", make("i"), make("i"), make("i")));
-  thinking.firstChild.setAttribute("aria-label", "正在回答");
+  const thinking = put("theirs", make("span", "typing", make("span", "unseen", "正在回答"), make("i"), make("i"), make("i")));
   log.setAttribute("aria-busy", "true");
   scrollTo(thinking);
   try {
