@@ -42,6 +42,7 @@ class Turn:
     act: Act
     number: int = 0  # of a choice, from 1
     topic: Topic | None = None  # of `Act.MORE`
+    vague: bool = False  # words that people also say to each other: 不是, 继续
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,27 @@ _PATTERNS: Final = [
 ] + [
     (Turn(Act.MORE, topic=topic), re.compile(rf"{_SOFT_START}(?:{pattern}){_SOFT_END}")) for topic, pattern in _TOPICS
 ]  # fmt: skip
+_VAGUE: Final = frozenset(
+    [
+        "不是",
+        "不对",
+        "不是的",
+        "不对的",
+        "是不是",
+        "别的",
+        "其他",
+        "其他的",
+        "还有别的",
+        "还有其他",
+        "继续",
+        "还有吗",
+        "后",
+        "之后",
+        "之后呢",
+        "找谁",
+        "要注意啥",
+    ]
+)
 _NUMBER: Final = re.compile(r"(?:选|第)?([1-9一二三四五六七八九])(?:个|号|种)?")
 _NUMERALS: Final = {numeral: place for place, numeral in enumerate("一二三四五六七八九", 1)}
 _IGNORED: Final = re.compile(r"[\s.。,，、!！?？~～…:：;；\"“”'‘’()（）\[\]【】\-\u200b-\u200f\ufe0f]+")
@@ -106,12 +128,14 @@ def read_turn(text: str) -> Turn | None:
     if number is not None:
         figure = number[1]
         return Turn(Act.NUMBER, number=_NUMERALS.get(figure) or int(figure))
-    return next((turn for turn, pattern in _PATTERNS if pattern.fullmatch(bare)), None)
+    turn = next((turn for turn, pattern in _PATTERNS if pattern.fullmatch(bare)), None)
+    return turn if turn is None or bare not in _VAGUE else replace(turn, vague=True)
 
 
 def said_uncalled(turn: Turn, past: Past | None) -> bool:
-    """Whether the turn is for the bot in a group in which nobody called it: it must continue what the bot said."""
-    if past is None or turn.act in (Act.GREETING, Act.THANKS):
+    """Whether the turn is for the bot in a group in which nobody called it: it must continue what the bot said, in
+    words that people do not say to each other all the time."""
+    if past is None or turn.vague or turn.act in (Act.GREETING, Act.THANKS):
         return False
     if turn.act is Act.NUMBER:
         return past.kind is AnswerKind.CHOICES and turn.number <= len(past.types)

@@ -82,6 +82,9 @@ async def test_uncalled_in_a_group_words_count_for_three_minutes(quick: Chat) ->
     quick.clock.advance(181)
     assert await quick.say("王阿姨", "那怎么办", "HB01") == ""
     assert await quick.say("王阿姨", "谢谢", "HB01") == ""
+    await quick.say("王阿姨", ASKED, "HB01")
+    assert await quick.say("王阿姨", "不是的", "HB01") == ""  # said to a neighbour, as likely as to the bot
+    assert await quick.say("王阿姨", "继续", "HB01") == ""
     assert "刷单返利" in await quick.say("王阿姨", "心防 那怎么办", "HB01")
 
 

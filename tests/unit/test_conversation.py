@@ -44,6 +44,8 @@ turns = st.one_of(
         ("第三个", Turn(Act.NUMBER, 3)),
         ("换一个", Turn(Act.OTHER)),
         ("都不是", Turn(Act.OTHER)),
+        ("不是的。", Turn(Act.OTHER, vague=True)),
+        ("继续", Turn(Act.MORE, topic=Topic.DO, vague=True)),
         ("有用", Turn(Act.USEFUL)),
         ("没有用", Turn(Act.USELESS)),
         ("没啥用啊", Turn(Act.USELESS)),
@@ -137,6 +139,7 @@ def test_another_one_comes_to_an_end_and_never_repeats(past: Past | None) -> Non
 def test_uncalled_in_a_group_only_what_continues_an_answer_counts(turn: Turn, past: Past | None) -> None:
     if said_uncalled(turn, past):
         assert past is not None
+        assert not turn.vague
         assert turn.act not in (Act.GREETING, Act.THANKS)
         if turn.act is Act.NUMBER:
             assert past.kind is AnswerKind.CHOICES
