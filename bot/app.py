@@ -63,7 +63,7 @@ class Engine:
         self._texts = AlertTexts(settings)
         self.delivery = Delivery(settings, database, self.channels, self.clock, self.events, self._texts)
         self.scheduler = Scheduler(settings, database, self.clock, self.events)
-        self.folding = Folding(database, self.events)
+        self.folding = Folding(database, self.events, settings.zone)
 
     async def start(self) -> None:
         """Load what is known and live, then listen, send and tick. Returns when everything runs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from datetime import tzinfo
 
 from bot.events import Events, wait_for
 from db import rollup
@@ -19,8 +20,9 @@ GATHER_SECONDS = 1.0  # a broadcast or a burst of forwards becomes a few batches
 class Folding:
     """The background task. Many processes may run one: only one at a time folds, the others find nothing to do."""
 
-    def __init__(self, database: Database, events: Events) -> None:
+    def __init__(self, database: Database, events: Events, zone: tzinfo = rollup.OFFICE) -> None:
         self._database = database
+        self._zone = zone  # whose calendar decides to which month an alert belongs
         self._events = events
         self._stopping = asyncio.Event()
         self._nudged = asyncio.Event()
@@ -53,7 +55,7 @@ class Folding:
             if not await rollup.has_work(session):
                 return 0
         async with self._database.write() as session:
-            return await rollup.fold_step(session) if await rollup.lead(session) else 0
+            return await rollup.fold_step(session, zone=self._zone) if await rollup.lead(session) else 0
 
     async def _run(self) -> None:
         with self._events.listen("reach", "alerts", "deliveries") as self._nudged:

@@ -34,6 +34,7 @@ class Figures:
     forwarded_members: int
     reported_groups: int
     reported_members: int
+    ontime_groups: int  # reached before the deadline that was frozen at release
     first_s: float | None  # release → first group reached, exact
     median_s: float | None  # release → half of the reached groups; within 7.5 %, see `db.histogram`
 
@@ -82,6 +83,7 @@ _COUNTS = (
     "forwarded_members",
     "reported_groups",
     "reported_members",
+    "ontime_groups",
 )
 
 

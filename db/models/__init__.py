@@ -1,6 +1,6 @@
 """Every table. Columns carry what cannot be derived; everything counted about coverage comes from `Reach`."""
 
-from db.models.alerts import Alert, Delivery, Forward, Picture, Reach, Reply, Rollup, Send
+from db.models.alerts import Alert, Delivery, Forward, Picture, Reach, Reply, Rollup, RollupMonth, Send
 from db.models.base import Base
 from db.models.console import AuditEntry, DayNumber, LoginFailure, Tick, User, WebSession
 from db.models.incoming import Incoming, Lead, Question
@@ -8,7 +8,7 @@ from db.models.library import LibraryRevision
 from db.models.local import LocalMessage, LocalPerson, LocalRoom
 from db.models.pages import PageVisit, Secret, Seen
 from db.models.registry import Account, BindCode, Group, Person, PersonRoom, Room, RoomCount, Unit
-from db.models.reminders import Reminder
+from db.models.reminders import HeldReport, Reminder
 
 __all__ = [
     "Account",
@@ -20,6 +20,7 @@ __all__ = [
     "Delivery",
     "Forward",
     "Group",
+    "HeldReport",
     "Incoming",
     "Lead",
     "LibraryRevision",
@@ -36,6 +37,7 @@ __all__ = [
     "Reminder",
     "Reply",
     "Rollup",
+    "RollupMonth",
     "Room",
     "RoomCount",
     "Secret",

@@ -64,6 +64,7 @@ class Alert(Base):
     )  # how many rows the release made: invariant 1 counts against it
     rolled_up: Mapped[bool] = mapped_column(default=False)  # expected figures are in the roll-up
     deadline_at: Mapped[datetime | None]  # frozen at release: what is reached later is late (see `bot.deadlines`)
+    month: Mapped[int | None]  # of the release, 202611 in the office's calendar: where `rollup_months` counts it
 
 
 class Delivery(Base):
@@ -140,9 +141,10 @@ class Reach(Base):
 
     __tablename__ = "reach"
     __table_args__ = (
-        sa.Index(
+        sa.Index(  # by unit: a batch of neighbours touches few rows of the roll-up
             "ix_reach_unfolded",
             "alert_id",
+            "unit_id",
             "group_id",
             sqlite_where=sa.text("reached_at IS NOT NULL AND folded = 0"),
             postgresql_where=sa.text("reached_at IS NOT NULL AND NOT folded"),
@@ -173,8 +175,29 @@ class Rollup(Base):
     forwarded_members: Mapped[int] = mapped_column(default=0)
     reported_groups: Mapped[int] = mapped_column(default=0)
     reported_members: Mapped[int] = mapped_column(default=0)
+    ontime_groups: Mapped[int] = mapped_column(default=0, server_default="0")  # reached before the deadline
     first_ms: Mapped[int | None] = mapped_column(sa.BigInteger)  # release → first group reached
-    histogram: Mapped[list[Any]] = mapped_column(default=list)  # groups per latency bucket, see `db.rollup`
+    histogram: Mapped[list[Any]] = mapped_column(default=list)  # groups per latency bucket, see `db.histogram`
+
+
+class RollupMonth(Base):
+    """Month × unit: the roll-up of all alerts that were released in that month of the office's calendar, added up, so
+    that a period's league table reads one row per unit and month however many alerts there were."""
+
+    __tablename__ = "rollup_months"
+    month: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 202611
+    unit_id: Mapped[int] = mapped_column(sa.ForeignKey("units.id"), primary_key=True)
+    alerts: Mapped[int] = mapped_column(default=0)  # that expected something of the unit
+    expected_groups: Mapped[int] = mapped_column(default=0)
+    expected_members: Mapped[int] = mapped_column(default=0)
+    pushed_groups: Mapped[int] = mapped_column(default=0)
+    pushed_members: Mapped[int] = mapped_column(default=0)
+    forwarded_groups: Mapped[int] = mapped_column(default=0)
+    forwarded_members: Mapped[int] = mapped_column(default=0)
+    reported_groups: Mapped[int] = mapped_column(default=0)
+    reported_members: Mapped[int] = mapped_column(default=0)
+    ontime_groups: Mapped[int] = mapped_column(default=0)
+    histogram: Mapped[list[Any]] = mapped_column(default=list)
 
 
 class Forward(Base):

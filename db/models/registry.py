@@ -23,6 +23,7 @@ class Unit(Base):
     """A node of the tree. `path` is the codes from the root down, each closed by "/": `330922/330922100/`."""
 
     __tablename__ = "units"
+    __table_args__ = (sa.Index("ix_units_level_path", "level", "path"),)
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     code: Mapped[str] = mapped_column(sa.String(40), unique=True)
     name: Mapped[str] = mapped_column(sa.String(80))

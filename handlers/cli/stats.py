@@ -112,9 +112,9 @@ async def _repair(settings: Settings) -> _Verdict:
     verdict = await _verify(settings)
     async with open_database(settings) as database:
         async with database.write() as session:
-            for alert_id in sorted({difference.alert_id for difference in verdict.differences}):
-                await rollup.forget_rollup(session, alert_id)
-        await Folding(database, Events()).fold_now()
+            for month in sorted({difference.month for difference in verdict.differences}):
+                await rollup.forget_rollup(session, month=month)
+        await Folding(database, Events(), settings.zone).fold_now()
     return await _verify(settings)
 
 

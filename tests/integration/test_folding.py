@@ -21,6 +21,8 @@ from db.session import Database
 from db.states import UnitKind, Way
 from tests.factories import NOW, make_alert, make_group, make_unit
 
+DEADLINE = NOW + timedelta(hours=2)
+
 
 @dataclass
 class World:
@@ -43,7 +45,7 @@ async def make_world(database: Database, parents: list[int], groups: list[tuple[
         world.units.append(await make_unit(session))
         for parent in parents:
             world.units.append(await make_unit(session, parent=world.units[parent], kind=UnitKind.GRID))
-        world.alert = await make_alert(session, state="running", released_at=NOW)
+        world.alert = await make_alert(session, state="running", released_at=NOW, deadline_at=DEADLINE)
         for unit, members, expected in groups:
             group = await make_group(session, unit=world.units[unit], members=members)
             world.groups.append(group)
@@ -96,7 +98,7 @@ async def test_folding_in_any_batches_and_order_equals_the_recount(
     async with database.read() as session:
         assert await rollup.count_unfolded(session) == 0
         counted = await rollup.recount(session, world.alert_id)
-        stored = await session.execute(sa.select(Rollup.__table__).where(Rollup.alert_id == world.alert_id))
+        stored = await session.execute(rollup._rows_of(Rollup, "alert_id", world.alert_id))
         assert {row.unit_id: rollup._as_tally(row) for row in stored} == counted
         await _check_by_hand(session, world, counted)
 
@@ -114,6 +116,7 @@ async def _check_by_hand(session: Any, world: World, counted: rollup.Tallies) ->
         assert figures.reached_groups == len(reached)
         assert figures.reached_members == sum(row.members for row in reached)
         assert figures.pushed_groups == sum(row.way is Way.PUSH for row in reached)
+        assert figures.ontime_groups == sum(row.reached_at <= DEADLINE for row in reached)
         assert (unit.id in counted) == bool(below)
 
 
