@@ -23,6 +23,7 @@ from bot.identity import member_hash
 from bot.messages import Incoming
 from db import incoming
 from db.models import Account, Group, Person, Reply
+from db.people import keep_room
 from db.session import Database
 from db.states import DeliveryState
 
@@ -122,6 +123,8 @@ class Router(Generic[S]):
             Person.member_hash == member_hash(message.channel, message.sender_id),
         )
         person = await session.scalar(of_person)
+        if person is not None and message.private:
+            await keep_room(session, person.id, account.id, message.room_id, at=now)
         return Context(session, message, now, account, group, person, self._services)
 
     async def _record(self, context: Context[S], outcome: Outcome) -> None:

@@ -20,6 +20,7 @@ from bot.clock import Clock
 from bot.errors import UserError
 from bot.events import Events
 from bot.identity import SYSTEM
+from bot.reminders import Reminders
 from bot.sender import REPLY_USEFUL
 from bot.settings import Settings
 from db import alerts as store
@@ -43,6 +44,7 @@ class Scheduler:
         self._clock = clock
         self._events = events
         self._jobs = AsyncIOScheduler(timezone=settings.zone)
+        self._reminders = Reminders(settings, database, clock, events)
         self._refused: dict[int, str] = {}  # alert id → why it could not take its step, said once
         self._working = asyncio.Lock()  # held while a task runs, so that a stop does not tear it
 
@@ -82,6 +84,7 @@ class Scheduler:
         for at in coming:
             self._jobs.add_job(self.sweep, "date", run_date=at, id=f"at-{at.timestamp()}", replace_existing=True)
         await self._skip_stale_replies(now)
+        await self._reminders.sweep()
 
     async def _start(self, session: AsyncSession, alert_id: int, *, now: datetime) -> Alert:
         return await alerts.start(session, SYSTEM, alert_id, settings=self._settings, now=now)

@@ -21,6 +21,7 @@ __all__ = [
     "Forward",
     "Group",
     "HeldReport",
+    "HeldReport",
     "Incoming",
     "Lead",
     "LibraryRevision",

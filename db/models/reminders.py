@@ -1,4 +1,4 @@
-"""Reminders of groups that still miss an alert."""
+"""Reminders of groups that still miss an alert, and reports that can still be taken back."""
 
 from __future__ import annotations
 
@@ -32,3 +32,15 @@ class Reminder(Base):
     reply_id: Mapped[int | None] = mapped_column(sa.ForeignKey("replies.id"))  # NULL: not sent, see `reason`
     copy_id: Mapped[int | None] = mapped_column(sa.ForeignKey("replies.id"))  # the alert's text, ready to copy
     reason: Mapped[str] = mapped_column(sa.String(60), default="")  # why it was not sent
+
+
+class HeldReport(Base):
+    """A report from the phone page that its liaison may still take back. The roll-up waits for the row to go."""
+
+    __tablename__ = "held_reports"
+    __table_args__ = (sa.Index("ix_held_reports_until", "until"),)
+    alert_id: Mapped[int] = mapped_column(sa.ForeignKey("alerts.id"), primary_key=True)
+    group_id: Mapped[int] = mapped_column(sa.ForeignKey("groups.id"), primary_key=True)
+    person_id: Mapped[int] = mapped_column(sa.ForeignKey("people.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    until: Mapped[datetime]

@@ -32,6 +32,7 @@ def upgrade() -> None:
     op.add_column("replies", sa.Column("rank", sa.SmallInteger(), server_default="0", nullable=False))
     _create_person_rooms()
     _create_reminders()
+    _create_held_reports()
 
 
 def _create_person_rooms() -> None:
@@ -78,8 +79,26 @@ def _create_reminders() -> None:
     op.create_index("ix_reminders_reply_id", "reminders", ["reply_id"], unique=False)
 
 
+def _create_held_reports() -> None:
+    op.create_table(
+        "held_reports",
+        sa.Column("alert_id", KEY, nullable=False),
+        sa.Column("group_id", KEY, nullable=False),
+        sa.Column("person_id", KEY, nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("until", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["alert_id"], ["alerts.id"], name=op.f("fk_held_reports_alert_id")),
+        sa.ForeignKeyConstraint(["group_id"], ["groups.id"], name=op.f("fk_held_reports_group_id")),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_held_reports_person_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("alert_id", "group_id", name=op.f("pk_held_reports")),
+    )
+    op.create_index("ix_held_reports_until", "held_reports", ["until"], unique=False)
+
+
 def downgrade() -> None:
-    for table in ("reminders", "person_rooms"):
+    for table in ("held_reports", "reminders", "person_rooms"):
         op.drop_table(table)
     for table, column in reversed(COLUMNS):
         with op.batch_alter_table(table) as batch_op:
