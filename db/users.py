@@ -62,16 +62,53 @@ async def list_user_names(session: AsyncSession, user_ids: Collection[int | None
 # ── sessions ────────────────────────────────────────────────────────────────
 
 
-async def find_session(session: AsyncSession, token_hash: str, now: datetime) -> SessionRow | None:
-    """The session that has not expired, of a user who is still in use."""
+async def find_session(
+    session: AsyncSession, token_hash: str, now: datetime, *, idle_since: datetime | None = None
+) -> SessionRow | None:
+    """The session that has not expired, of a user who is still in use, and in which a page was opened since then."""
     query = (
         sa.select(WebSession, User, Unit.path)
         .join(User, User.id == WebSession.user_id)
         .outerjoin(Unit, Unit.id == User.unit_id)
-        .where(WebSession.token_hash == token_hash, WebSession.expires_at > now, User.state == UserState.ACTIVE)
+        .where(
+            WebSession.token_hash == token_hash,
+            WebSession.expires_at > now,
+            sa.not_(WebSession.pending),
+            User.state == UserState.ACTIVE,
+        )
     )
+    if idle_since is not None:
+        query = query.where(sa.func.coalesce(WebSession.seen_at, WebSession.created_at) > idle_since)
     row = (await session.execute(query)).one_or_none()
     return None if row is None else SessionRow(row[0], row[1], row[2] or "")
+
+
+async def find_pending_session(session: AsyncSession, token_hash: str, now: datetime) -> User | None:
+    """Whose password was right in this session; the code is still to come."""
+    query = (
+        sa.select(User)
+        .join(WebSession, WebSession.user_id == User.id)
+        .where(
+            WebSession.token_hash == token_hash,
+            WebSession.expires_at > now,
+            WebSession.pending,
+            User.state == UserState.ACTIVE,
+        )
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
+async def list_sessions(session: AsyncSession, user_id: int, now: datetime) -> Sequence[WebSession]:
+    """The user's live sessions, the one used last first."""
+    query = sa.select(WebSession).where(
+        WebSession.user_id == user_id, WebSession.expires_at > now, sa.not_(WebSession.pending)
+    )
+    return (await session.scalars(query.order_by(WebSession.seen_at.desc(), WebSession.created_at.desc()))).all()
+
+
+async def touch_session(session: AsyncSession, token_hash: str, now: datetime) -> None:
+    """A page was opened in it."""
+    await affected(session, sa.update(WebSession).where(WebSession.token_hash == token_hash).values(seen_at=now))
 
 
 async def delete_session(session: AsyncSession, token_hash: str) -> None:

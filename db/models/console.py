@@ -29,15 +29,25 @@ class User(Base):
     state: Mapped[UserState] = mapped_column(enum_column(UserState), default=UserState.ACTIVE)
     must_change: Mapped[bool] = mapped_column(default=False)  # the first password is shown once and then replaced
     created_at: Mapped[datetime]
+    totp_secret: Mapped[str] = mapped_column(sa.String(64), default="", server_default="")  # base32
+    totp_step: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")  # the last one used
+    totp_since: Mapped[datetime | None]  # NULL: the second factor is off, a secret was at most offered
+    recovery: Mapped[str] = mapped_column(sa.Text, default="", server_default="")  # hashes, between spaces
 
 
 class WebSession(Base):
+    """A signed-in browser. `pending`: the password was right, the code of the second factor is still to come."""
+
     __tablename__ = "web_sessions"
     token_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
     csrf: Mapped[str] = mapped_column(sa.String(64))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    seen_at: Mapped[datetime | None]  # the last page that was opened, to the minute
+    address: Mapped[str] = mapped_column(sa.String(60), default="", server_default="")
+    agent: Mapped[str] = mapped_column(sa.String(200), default="", server_default="")
+    pending: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
 
 class LoginFailure(Base):
@@ -51,7 +61,7 @@ class LoginFailure(Base):
 
 
 class AuditEntry(Base):
-    """Who did what, when, from where. Only ever inserted."""
+    """Who did what, when, from where. Only ever inserted, and removed whole when the retention time is over."""
 
     __tablename__ = "audit"
     __table_args__ = (sa.Index("ix_audit_at", "at"),)
