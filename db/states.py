@@ -158,6 +158,15 @@ class UserState(Labelled):
     DISABLED = "disabled", "停用"
 
 
+class TokenScope(Labelled):
+    """What a personal token may be used for, within the rights of whoever made it."""
+
+    READ = "read", "查看"
+    WRITE = "write", "编写与处理"  # every change that is none of the following
+    RELEASE = "release", "审核发布"  # release an alert, approve an edit of the library
+    ADMIN = "admin", "用户管理"
+
+
 class AnswerKind(Labelled):
     """What a resident got; the first five are the values of `python bot.py ask --jsonl`."""
 
@@ -183,6 +192,7 @@ class LeadReason(Labelled):
     PERSON = "person", "要求人工"
     USELESS = "useless", "答复没用"
     UNANSWERED = "unanswered", "未答出的咨询"
+    PICTURE = "picture", "疑似转发的图片"  # of an alert's template, but maybe of another alert
 
     @property
     def rank(self) -> int:

@@ -9,10 +9,12 @@ from db.models.local import LocalMessage, LocalPerson, LocalRoom
 from db.models.pages import PageVisit, Secret, Seen
 from db.models.registry import Account, BindCode, Group, Person, PersonRoom, Room, RoomCount, Unit
 from db.models.reminders import HeldReport, Reminder
+from db.models.tokens import ApiToken, IdempotencyKey
 
 __all__ = [
     "Account",
     "Alert",
+    "ApiToken",
     "AuditEntry",
     "Base",
     "BindCode",
@@ -21,7 +23,7 @@ __all__ = [
     "Forward",
     "Group",
     "HeldReport",
-    "HeldReport",
+    "IdempotencyKey",
     "Incoming",
     "Lead",
     "LibraryRevision",
