@@ -29,6 +29,9 @@ CERTAINLY_FRAUD: Final = 0.8
 LEAST_EVIDENCE: Final = 0.5
 GUESS_BELOW: Final = 0.3
 """Without this many nats of phrases, a best type less probable than this is a guess, and a guess is not said."""
+SHORT: Final = 6
+SHORT_GUESS: Final = 0.75
+"""The same for texts of fewer characters than ``SHORT``, which are mostly greetings and answers."""
 _NAMING_WEIGHT: Final = 2
 _MENU_WORDS: Final = frozenset(
     [
@@ -131,8 +134,9 @@ class Asker:
         if match.fraud < ANSWER_FROM and not _names_a_type(match):
             return Reply("none", (), score, NO_MATCH)
         close = self._close_types(match)
-        sure = match.evidence >= LEAST_EVIDENCE or score >= GUESS_BELOW
-        if len(close) > 1 and (sure or match.fraud >= CERTAINLY_FRAUD):
+        least = GUESS_BELOW if len(match.text) >= SHORT else SHORT_GUESS
+        sure = match.evidence >= LEAST_EVIDENCE or score >= least or _names_a_type(match)
+        if len(close) > 1 and (sure or (match.fraud >= CERTAINLY_FRAUD and len(match.text) >= SHORT)):
             return Reply("choices", close, score, render_choices([self.library.types[each] for each in close]))
         if not sure:
             return Reply("none", (), score, NO_MATCH)

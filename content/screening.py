@@ -29,6 +29,8 @@ _WARNING_TELLS: Final = -0.5
 _REPORT_TELLS: Final = -1.0
 _LIMIT: Final = 6.0
 _LEAST_FRAUD: Final = 0.5
+_SHORTEST: Final = 8
+"""Characters below which a text without any phrase of the library is too little to accuse anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Screener:
 def judge(match: Match) -> Screening:
     """The screening of a message that is already matched."""
     score = round(_scam_probability(match), 4)
-    alarm = score >= ALARM_FROM and match.fraud >= _LEAST_FRAUD
+    enough = len(match.text) >= _SHORTEST or match.evidence >= 1
+    alarm = enough and score >= ALARM_FROM and match.fraud >= _LEAST_FRAUD
     likely = (
         type_id for place, (type_id, _) in enumerate(match.ranked[:3]) if place == 0 or match.share(place) >= 0.1
     )
