@@ -1,7 +1,7 @@
 """Personal tokens for the API, and requests that may be repeated
 
-Revision: 0008
-After: 0007
+Revision: 0009
+After: 0008
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from alembic import op
 
 from db.types import Json, UtcDateTime
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
