@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.dml import affected, upsert
 from db.histogram import from_stored
-from db.models import Alert, Reach, Rollup, RollupMonth, Unit
+from db.models import Alert, HeldReport, Reach, Rollup, RollupMonth, Unit
 from db.tally import COUNTS, MONTH_COLUMNS, ROLLUP_COLUMNS, Tallies, Tally, is_late, latency_ms, month_of
 from db.units import ancestor_paths
 
@@ -128,7 +128,8 @@ def _once(tally: Tally) -> Tally:
 def _unfolded(limit: int) -> sa.Select[int, int]:
     """Reached rows that the figures do not hold yet; the condition is that of the partial index."""
     query = sa.select(Reach.alert_id, Reach.group_id)
-    query = query.where(Reach.reached_at.is_not(None), Reach.folded == sa.false())
+    held = sa.exists().where(HeldReport.alert_id == Reach.alert_id, HeldReport.group_id == Reach.group_id)
+    query = query.where(Reach.reached_at.is_not(None), Reach.folded == sa.false(), ~held)
     return query.order_by(Reach.alert_id, Reach.unit_id, Reach.group_id).limit(limit)
 
 
