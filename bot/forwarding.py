@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.clock import Clock
 from bot.events import Events, wait_for
+from bot.picture_matching import KnownPictures
 from bot.settings import Settings
 from content.fingerprints import AlertIndex, Explanation, ForwardMatch
 from db import forwards as store
@@ -41,6 +42,7 @@ class LiveAlerts:
         self._database = database
         self._clock = clock
         self._index = AlertIndex()
+        self.pictures = KnownPictures(database)
         self._kept = self._window + timedelta(days=settings.outdated_days)
         self._words: dict[int, Words] = {}
         self._standing: dict[int, Standing] = {}
@@ -94,6 +96,11 @@ class LiveAlerts:
         now = self._clock.now()
         found = await store.list_compared(session, now - self._window, now - self._kept, alert_ids)
         return {alert_id: found.get(alert_id, Standing.OLD) for alert_id in alert_ids}
+
+    @property
+    def kept_since(self) -> datetime:
+        """Alerts released since then are compared, live or not."""
+        return self._clock.now() - self._kept
 
     def explain(self, text: str) -> Explanation:
         return self._index.explain(text)

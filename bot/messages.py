@@ -40,5 +40,6 @@ class Incoming:
     is_self: bool = False
     mentions_bot: bool = False
     picture_id: int | None = None
+    picture_doubts: tuple[int, ...] = ()  # alert pictures of whose template the picture is, though maybe none of them
     link_url: str = ""
     link_title: str = ""

@@ -86,18 +86,27 @@ async def list_words(session: AsyncSession, alert_ids: Collection[int]) -> dict[
     }
 
 
-async def list_live_pictures(session: AsyncSession, since: datetime) -> set[int]:
-    """Ids of the pictures that live alerts show."""
-    query = sa.select(Alert.picture_id).where(_live(since), Alert.picture_id.is_not(None))
+def _released(since: datetime) -> sa.ColumnElement[bool]:
+    """Released alerts, whatever became of them."""
+    return sa.and_(Alert.released_at >= since, Alert.state.in_((*LIVE, AlertState.EXPIRED, AlertState.CANCELLED)))
+
+
+async def list_pictures(session: AsyncSession, since: datetime) -> set[int]:
+    """Ids of the pictures of alerts released after `since`."""
+    query = sa.select(Alert.picture_id).where(_released(since), Alert.picture_id.is_not(None))
     return {picture_id for picture_id in await session.scalars(query) if picture_id is not None}
 
 
-async def find_live_showing(
+async def find_showing(
     session: AsyncSession, since: datetime, *, picture_id: int | None, link_url: str
 ) -> int | None:
-    """The latest live alert with this picture or this link."""
+    """The latest alert released after `since` with this picture or this link; one that was cancelled only if there is
+    no other."""
     shown = Alert.picture_id == picture_id if picture_id is not None else Alert.link_url == link_url
-    query = sa.select(Alert.id).where(_live(since), shown).order_by(Alert.released_at.desc(), Alert.id.desc())
+    gone = (Alert.state == AlertState.CANCELLED).asc()
+    query = (
+        sa.select(Alert.id).where(_released(since), shown).order_by(gone, Alert.released_at.desc(), Alert.id.desc())
+    )
     found: int | None = await session.scalar(query.limit(1))
     return found
 

@@ -21,7 +21,7 @@ from bot.channels.wechaty_sending import check, read_picture, say
 from bot.clock import Clock
 from bot.errors import AccountOffline, MessageRefused, RoomGone
 from bot.messages import Incoming, Outgoing
-from bot.picture_matching import KnownPictures
+from bot.picture_matching import UNKNOWN_PICTURE, KnownPictures, PictureMatch
 from bot.pictures import MAX_BYTES
 from bot.settings import Settings, WechatyGateway
 from db.accounts import find_account, keep_account, record_login_code
@@ -195,7 +195,8 @@ class WechatyAccount:
         if message.is_self:
             return message
         if message.kind is ContentKind.PICTURE:
-            return replace(message, picture_id=await self._picture_of(puppet, message))
+            shown = await self._picture_of(puppet, message)
+            return replace(message, picture_id=shown.picture_id, picture_doubts=shown.doubts)
         if message.kind is ContentKind.LINK:
             card = await puppet.message_url(message.message_id)
             return replace(message, link_url=card.url, link_title=card.title, text=card.description or "")
@@ -210,10 +211,10 @@ class WechatyAccount:
             account = await find_account(session, CHANNEL, self.name)
         return owner is not None and account is not None and owner != account.id
 
-    async def _picture_of(self, puppet: Any, message: Incoming) -> int | None:
-        since = self._clock.now() - timedelta(days=self._settings.forward_days)
+    async def _picture_of(self, puppet: Any, message: Incoming) -> PictureMatch:
+        since = self._clock.now() - timedelta(days=self._settings.forward_days + self._settings.outdated_days)
         data = await read_picture(puppet, message.message_id, most=MAX_BYTES)
-        return await self._pictures.find(data, since=since) if data else None
+        return await self._pictures.match(data, since=since) if data else UNKNOWN_PICTURE
 
     async def _name_of(self, contact_id: str) -> str:
         """Asked once per person who speaks, never for a whole room."""
