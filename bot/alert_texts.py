@@ -12,7 +12,7 @@ from bot.alerts import rendered_text
 from bot.errors import NotFound
 from bot.messages import Outgoing
 from bot.settings import Settings
-from db import marks
+from db import echoes
 
 KEPT: Final = 500
 
@@ -38,7 +38,7 @@ class AlertTexts:
         return self._kept[alert_id]
 
     def _render(self, connection: sa.Connection, alert_id: int) -> Outgoing:
-        alert = marks.find_content(connection, alert_id)
+        alert = echoes.find_content(connection, alert_id)
         if alert is None:
             raise NotFound(f"没有编号为 {alert_id} 的预警")
         text = rendered_text(alert, self._settings, alert.related_number or "")

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from bot.alert_texts import AlertTexts
 from bot.clock import Clock
 from bot.messages import Incoming
-from db import incoming, marks
-from db.marks import Unconfirmed
+from db import echoes, incoming
+from db.echoes import Unconfirmed
 
 
 class Echoes:
@@ -39,9 +39,9 @@ class Echoes:
                 confirmed.append((delivery, message.message_id))
             results.append(
                 delivery is not None
-                or marks.confirm_reply(connection, message.channel, message.room_id, message.text, now)
+                or echoes.confirm_reply(connection, message.channel, message.room_id, message.text, now)
             )
-        marks.confirm(connection, confirmed, now)
+        echoes.confirm(connection, confirmed, now)
         return results
 
     def _waiting(
@@ -54,7 +54,7 @@ class Echoes:
                 rooms[message.channel].add(message.room_id)
         found: dict[tuple[str, str], list[Unconfirmed]] = defaultdict(list)
         for channel, room_ids in rooms.items():
-            listed = marks.list_unconfirmed(connection, channel, room_ids, self._clock.now())
+            listed = echoes.list_unconfirmed(connection, channel, room_ids, self._clock.now())
             found |= {(channel, room_id): deliveries for room_id, deliveries in listed.items()}
         return found
 
