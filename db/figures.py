@@ -15,10 +15,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.histogram import quantile_ms
+from db.histogram import from_stored, quantile_ms, to_stored
 from db.models import Alert, Forward, Group, Person, Reach, Rollup, Unit
+from db.periods import Span
+from db.ranking import Condition, rank_units, sources
 from db.states import GroupMode, UnitState, Way
+from db.tally import COUNTS, Tally
 from db.units import NoSuchUnit, in_subtree
+
+Speed = tuple[float | None, float | None, float | None]
+"""Seconds from release to the first group, to half of the reached ones, to nine of ten."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,9 @@ class Figures:
     ontime_groups: int  # reached before the deadline that was frozen at release
     first_s: float | None  # release → first group reached, exact
     median_s: float | None  # release → half of the reached groups; within 7.5 %, see `db.histogram`
+    p90_s: float | None = None  # release → nine of ten reached groups; as exact as the median
+    rank: int | None = None  # among the units that it is listed with (`db.ranking`)
+    alerts: int = 1  # over which the figures are added up
 
     @property
     def reached_groups(self) -> int:
@@ -61,6 +70,11 @@ class Figures:
         """Reached ÷ expected members, 0 … 1; None where no member is expected."""
         return self.reached_members / self.expected_members if self.expected_members else None
 
+    @property
+    def ontime_share(self) -> float | None:
+        """Expected groups that were reached before the deadline, 0 … 1; None where nothing is expected."""
+        return self.ontime_groups / self.expected_groups if self.expected_groups else None
+
     def to_json(self) -> dict[str, Any]:
         """For scripts: `python bot.py stats --json` and the web API."""
         unit = {
@@ -69,21 +83,20 @@ class Figures:
             "level": self.unit.level,
             "kind": self.unit.kind.value,
         }
-        counts = {name: getattr(self, name) for name in _COUNTS}
-        derived = ("reached_groups", "reached_members", "coverage_groups", "coverage_members", "first_s", "median_s")
-        return {"unit": unit} | counts | {name: getattr(self, name) for name in derived}
+        counts = {name: getattr(self, name) for name in COUNTS}
+        return {"unit": unit} | counts | {name: getattr(self, name) for name in _DERIVED}
 
 
-_COUNTS = (
-    "expected_groups",
-    "expected_members",
-    "pushed_groups",
-    "pushed_members",
-    "forwarded_groups",
-    "forwarded_members",
-    "reported_groups",
-    "reported_members",
-    "ontime_groups",
+_DERIVED = (
+    "reached_groups",
+    "reached_members",
+    "coverage_groups",
+    "coverage_members",
+    "ontime_share",
+    "first_s",
+    "median_s",
+    "p90_s",
+    "rank",
 )
 
 
@@ -115,6 +128,7 @@ class ForwardEntry:
     members: int | None
     score: float
     first: bool  # it is what reached the group
+    outdated: bool = False  # of an alert that had been corrected or cancelled by then: it reached nobody
 
 
 async def get_figures(session: AsyncSession, alert_id: int, unit_id: int) -> Figures:
@@ -127,13 +141,52 @@ async def get_figures(session: AsyncSession, alert_id: int, unit_id: int) -> Fig
 
 
 async def list_child_figures(session: AsyncSession, alert_id: int, unit_id: int) -> list[Figures]:
-    """The unit's children, each with its subtree, best first; children without groups come last and have no rank.
+    """The unit's children, each with its subtree, ranked (`db.ranking`); children without groups come last.
 
-    Best is: more of the groups, then more of the members, then half of them sooner. Groups that belong to the unit
-    itself are in its own figures only.
+    Groups that belong to the unit itself are in its own figures only.
     """
-    rows = await session.execute(_figures(alert_id).where(Unit.parent_id == unit_id, _shown()))
-    return sorted((_as_figures(row) for row in rows), key=_rank)
+    return await list_ranked(session, Span(alert_ids=(alert_id,)), [Unit.parent_id == unit_id])
+
+
+async def list_ranked(
+    session: AsyncSession, span: Span, where: Sequence[Condition], *, limit: int | None = None, offset: int = 0
+) -> list[Figures]:
+    """Units that meet the conditions, best first, each with the figures of the whole span."""
+    return (await read_ranked(session, span, where, limit=limit, offset=offset))[0]
+
+
+async def read_ranked(
+    session: AsyncSession, span: Span, where: Sequence[Condition], *, limit: int | None = None, offset: int = 0
+) -> tuple[list[Figures], int]:
+    """One page of `list_ranked`, and how many units there are in all."""
+    rows = await rank_units(session, span, where, limit=limit, offset=offset)
+    speeds = await _speeds(session, span, [row.unit.id for row in rows if row.rank])
+    nothing: Speed = (None, None, None)
+    figures = [
+        _made(row.unit, row.counts, speeds.get(row.unit.id, nothing), rank=row.rank, alerts=row.alerts)
+        for row in rows
+    ]
+    return figures, rows[0].total if rows else 0
+
+
+async def _speeds(session: AsyncSession, span: Span, unit_ids: Sequence[int]) -> dict[int, Speed]:
+    """First (of a single alert), median and 90 % latency over all groups reached in the span."""
+    tallies: dict[int, Tally] = {}
+    for table, _, these in sources(span) if unit_ids else []:
+        first = table.first_ms if table is Rollup else sa.null()
+        query = sa.select(table.unit_id, first, table.histogram).where(these, table.unit_id.in_(unit_ids))
+        for unit_id, first_ms, histogram in await session.execute(query):
+            tally = tallies.setdefault(unit_id, Tally())
+            tally.merge(Tally(first_ms=first_ms, histogram=from_stored(histogram)))
+    alone = not span.months and len(span.alert_ids) == 1  # only then is "the first" something one can speak of
+    known = {unit_id: tally.first_ms for unit_id, tally in tallies.items()} if alone else {}
+    return {unit_id: _speed(to_stored(one.histogram), known.get(unit_id)) for unit_id, one in tallies.items()}
+
+
+def _speed(histogram: list[Any], first_ms: int | None) -> Speed:
+    quantiles = (quantile_ms(histogram, share, first_ms=first_ms) for share in (0.5, 0.9))
+    median, p90 = (None if ms is None else round(ms) / 1000 for ms in quantiles)
+    return (None if first_ms is None else first_ms / 1000, median, p90)
 
 
 async def list_tree_figures(session: AsyncSession, alert_id: int, scope: str) -> list[Figures]:
@@ -154,22 +207,19 @@ def _shown() -> sa.ColumnElement[bool]:
 
 
 def _as_figures(row: Any) -> Figures:
-    counts = {name: getattr(row, name) or 0 for name in _COUNTS}
-    first_ms = row.first_ms
-    median_ms = quantile_ms(row.histogram or [], 0.5, first_ms=first_ms)
-    return Figures(
-        unit=row[0],
-        **counts,
-        first_s=None if first_ms is None else first_ms / 1000,
-        median_s=None if median_ms is None else round(median_ms) / 1000,
-    )
+    counts = [getattr(row, name) or 0 for name in COUNTS]
+    return _made(row[0], counts, _speed(row.histogram or [], row.first_ms))
 
 
-def _rank(figures: Figures) -> tuple[Any, ...]:
-    if not figures.expected_groups:
-        return (1, figures.unit.path)
-    slow = figures.median_s if figures.median_s is not None else float("inf")
-    return (0, -(figures.coverage_groups or 0), -(figures.coverage_members or 0), slow, figures.unit.path)
+def no_figures(unit: Unit) -> Figures:
+    """Of a unit of which nothing was expected."""
+    return _made(unit, [0] * len(COUNTS), (None, None, None), alerts=0)
+
+
+def _made(unit: Unit, counts: Sequence[int], speed: Speed, *, rank: int | None = None, alerts: int = 1) -> Figures:
+    first_s, median_s, p90_s = speed
+    named: dict[str, Any] = dict(zip(COUNTS, counts, strict=True))
+    return Figures(unit=unit, first_s=first_s, median_s=median_s, p90_s=p90_s, rank=rank, alerts=alerts, **named)
 
 
 async def list_missing_groups(
@@ -206,18 +256,20 @@ async def list_forwards(
 ) -> list[ForwardEntry]:
     """The log of forwards and reports in a subtree, newest first."""
     first = sa.and_(Reach.reached_at == Forward.at, Reach.way == Forward.way)
+    columns: list[Any] = [
+        Forward.at,
+        Forward.way,
+        Group.code,
+        Group.name,
+        Unit.name,
+        sa.func.coalesce(Person.name, ""),
+        Forward.members,
+        Forward.score,
+        first,
+        Forward.outdated,
+    ]
     query = (
-        sa.select(
-            Forward.at,
-            Forward.way,
-            Group.code,
-            Group.name,
-            Unit.name,
-            sa.func.coalesce(Person.name, ""),
-            Forward.members,
-            Forward.score,
-            first,
-        )
+        sa.select(*columns)
         .join(Group, Group.id == Forward.group_id)
         .join(Reach, sa.and_(Reach.alert_id == Forward.alert_id, Reach.group_id == Forward.group_id))
         .join(Unit, Unit.id == Reach.unit_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from bot.forwarding import record_forward
@@ -93,8 +95,8 @@ async def test_children_are_ranked_best_first_and_units_without_groups_come_last
     assert ranked == [("海滨社区", 3, 3), ("金平社区", 0, 1), ("没群社区", 0, 0)]
 
 
-async def test_equal_coverage_is_ranked_by_speed(chat: Chat) -> None:
-    alert = await chat.release()
+async def test_equal_coverage_is_ranked_by_who_was_on_time(chat: Chat) -> None:
+    alert = await chat.release(deadline_at=chat.clock.now() + timedelta(seconds=40))
     for seconds, code in ((30, "YS01"), (30, "CY01"), (1, "HB01"), (1, "HB02"), (1, "HB03"), (1, "JP01")):
         chat.clock.advance(seconds)
         async with chat.database.write() as session:
@@ -103,7 +105,10 @@ async def test_equal_coverage_is_ranked_by_speed(chat: Chat) -> None:
     await chat.fold()
     async with chat.database.read() as session:
         children = await list_child_figures(session, alert.id, chat.town.units["county"].id)
-    assert [child.unit.name for child in children] == ["洋山镇", "菜园镇"]
+    assert [(child.rank, child.unit.name, child.ontime_share) for child in children] == [
+        (1, "洋山镇", 1.0),
+        (2, "菜园镇", 0.0),
+    ]
 
 
 async def test_a_retired_unit_is_still_shown_where_it_was_expected(chat: Chat, alert: Alert) -> None:

@@ -1,0 +1,202 @@
+"""League tables and records: units among their like, and one unit over months. Read from the roll-up only, except for
+what is said of single groups (gaps) and single forwards (who relayed)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.figures import Figures, list_ranked, no_figures, read_ranked
+from db.models import Alert, Forward, Group, Person, Reach, Rollup, RollupMonth, Seen, Unit
+from db.periods import Span
+from db.ranking import Condition
+from db.states import GroupMode, GroupState, UnitKind, UnitState, Way
+from db.units import NoSuchUnit, in_subtree
+
+FULL = 500  # members; a WeChat group takes no more (domain facts)
+SILENT_DAYS = 30
+
+
+@dataclass(frozen=True)
+class League:
+    """One page of a table of units among their like."""
+
+    rows: list[Figures]
+    total: int  # units in the whole table, ranked or not
+
+
+@dataclass(frozen=True)
+class Relayer:
+    """Somebody who passed an alert on, or reported it. `person_id` None: all residents together, without names."""
+
+    person_id: int | None
+    name: str
+    unit_name: str
+    forwards: int  # messages and reports, also those that came later than others
+    first: int  # groups that had the alert through them first
+    members: int  # in those groups
+    first_at: datetime
+
+
+@dataclass(frozen=True)
+class CoverageGaps:
+    """What figures cannot show: groups that cannot be reached, and units that have none. Counts, and some to begin with."""
+
+    units: int  # in use, level 3 or below, without any group in use in their subtree
+    without_group: list[Unit]
+    without_bot: int  # to be pushed into, but no account is in it, or the account has lost it
+    without_bot_groups: list[Group]
+    full: int  # nobody can join any more
+    full_groups: list[Group]
+    silent: int  # expected something in the last 30 days, and nothing reached it in any way
+    silent_groups: list[Group]
+
+
+async def read_league(
+    session: AsyncSession,
+    span: Span,
+    *,
+    level: int,
+    scope: str = "",
+    kinds: Sequence[UnitKind] = (),
+    limit: int = 50,
+    offset: int = 0,
+) -> League:
+    """Units of one level (and of these kinds) within a subtree, best first; see `db.ranking` for the rule."""
+    where: list[Condition] = [Unit.level == level, in_subtree(scope)]
+    if kinds:
+        where.append(Unit.kind.in_(kinds))
+    return League(*await read_ranked(session, span, where, limit=limit, offset=offset))
+
+
+async def get_span_figures(session: AsyncSession, span: Span, unit_id: int) -> Figures:
+    """One unit's figures over a whole span; all zero when nothing was expected of it. Raises `NoSuchUnit`."""
+    rows = await list_ranked(session, span, [Unit.id == unit_id])
+    if rows:
+        return replace(rows[0], rank=None)  # alone it is no rank
+    unit = await session.get(Unit, unit_id)  # retired, and nothing was expected
+    if unit is None:
+        raise NoSuchUnit(unit_id)
+    return no_figures(unit)
+
+
+async def list_months(session: AsyncSession, unit_id: int, months: Sequence[int]) -> list[tuple[int, Figures]]:
+    """The unit's figures of each of these months in which an alert concerned it, in order."""
+    query = sa.select(RollupMonth.month).where(RollupMonth.unit_id == unit_id, RollupMonth.month.in_(months))
+    known = sorted(await session.scalars(query))
+    return [(month, await get_span_figures(session, Span(months=(month,)), unit_id)) for month in known]
+
+
+async def list_alert_figures(
+    session: AsyncSession, unit_id: int, since: datetime, until: datetime, *, limit: int = 20, offset: int = 0
+) -> list[tuple[Alert, Figures]]:
+    """Alerts released in between that concerned the unit, the newest first, each with the unit's figures."""
+    query = (
+        sa.select(Alert)
+        .join(Rollup, sa.and_(Rollup.alert_id == Alert.id, Rollup.unit_id == unit_id))
+        .where(Alert.released_at >= since, Alert.released_at < until)
+        .order_by(Alert.released_at.desc(), Alert.id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    alerts = (await session.scalars(query)).all()
+    return [(alert, await get_span_figures(session, Span(alert_ids=(alert.id,)), unit_id)) for alert in alerts]
+
+
+async def count_span_seen(session: AsyncSession, alert_ids: Sequence[int], scope: str) -> int:
+    """Views of the short pages of a subtree's units; apart from reach, and never part of it."""
+    query = sa.select(sa.func.coalesce(sa.func.sum(Seen.visits), 0)).join(Unit, Unit.id == Seen.unit_id)
+    return int(await session.scalar(query.where(Seen.alert_id.in_(alert_ids), in_subtree(scope))) or 0)
+
+
+async def list_alert_ids(session: AsyncSession, since: datetime, until: datetime) -> list[int]:
+    query = sa.select(Alert.id).where(Alert.released_at >= since, Alert.released_at < until)
+    return list(await session.scalars(query.order_by(Alert.id)))
+
+
+# ── who relayed ─────────────────────────────────────────────────────────────
+
+
+async def list_relayers(
+    session: AsyncSession, alert_ids: Sequence[int], scope: str, *, limit: int = 50
+) -> list[Relayer]:
+    """People with a task by name, whoever reached most groups first; all residents as one line without names."""
+    home = sa.orm.aliased(Unit)
+    first = sa.and_(
+        Reach.reached_at == Forward.at, Reach.way == Forward.way, Reach.expected.is_(True), Reach.way != Way.PUSH
+    )
+    # Two forwards in the same instant: the group is counted for the one that is logged first.
+    twin = sa.orm.aliased(Forward)
+    earlier = sa.exists().where(
+        twin.alert_id == Forward.alert_id,
+        twin.group_id == Forward.group_id,
+        twin.at == Forward.at,
+        twin.way == Forward.way,
+        twin.id < Forward.id,
+    )
+    credited = sa.and_(first, ~earlier)
+    groups = sa.func.count(sa.case((credited, Forward.group_id)))
+    members = sa.func.coalesce(sa.func.sum(sa.case((credited, Reach.members), else_=0)), 0)
+    query = (
+        sa.select(Person.id, Person.name, home.name, sa.func.count(), groups, members, sa.func.min(Forward.at))
+        .select_from(Forward)
+        .join(Reach, sa.and_(Reach.alert_id == Forward.alert_id, Reach.group_id == Forward.group_id))
+        .join(Unit, Unit.id == Reach.unit_id)
+        .outerjoin(Person, Person.id == Forward.person_id)
+        .outerjoin(home, home.id == Person.unit_id)
+        .where(Forward.alert_id.in_(alert_ids), Forward.outdated.is_(False), in_subtree(scope))
+        .group_by(Person.id, Person.name, home.name)
+        .order_by(groups.desc(), sa.func.min(Forward.at), Person.id)
+        .limit(limit)
+    )
+    return [
+        Relayer(row[0], row[1] or "", row[2] or "", row[3], row[4], int(row[5]), row[6])
+        for row in await session.execute(query)
+    ]
+
+
+# ── gaps ────────────────────────────────────────────────────────────────────
+
+
+async def find_coverage_gaps(session: AsyncSession, scope: str, now: datetime, *, shown: int = 10) -> CoverageGaps:
+    """The gaps of a subtree today. Reads groups one by one: seconds for a province, so not for a page of everything."""
+    active = Group.state == GroupState.ACTIVE
+    units = [Unit.level >= 3, Unit.state == UnitState.ACTIVE, ~_has_group(), in_subtree(scope)]
+    bare = sa.or_(
+        sa.and_(active, Group.mode == GroupMode.PUSH, Group.account_id.is_(None)), Group.state == GroupState.LOST
+    )
+    return CoverageGaps(
+        await session.scalar(sa.select(sa.func.count()).select_from(Unit).where(*units)) or 0,
+        list(await session.scalars(sa.select(Unit).where(*units).order_by(Unit.path).limit(shown))),
+        *await _groups(session, scope, shown, bare),
+        *await _groups(session, scope, shown, active, Group.members >= FULL),
+        *await _groups(session, scope, shown, active, *_silent(now)),
+    )
+
+
+def _has_group() -> Condition:
+    below = sa.orm.aliased(Unit)
+    upper = sa.func.substr(Unit.path, 1, sa.func.length(Unit.path) - 1).concat("0")
+    return sa.exists().where(
+        Group.unit_id == below.id, Group.state == GroupState.ACTIVE, below.path >= Unit.path, below.path < upper
+    )
+
+
+def _silent(now: datetime) -> tuple[Condition, Condition]:
+    recent = sa.select(Alert.id).where(
+        Alert.released_at >= now - timedelta(days=SILENT_DAYS), Alert.released_at <= now
+    )
+    ours = (Reach.group_id == Group.id, Reach.alert_id.in_(recent))
+    expected = sa.exists().where(*ours, Reach.expected)
+    return expected, ~sa.exists().where(*ours, Reach.reached_at.is_not(None))
+
+
+async def _groups(session: AsyncSession, scope: str, shown: int, *conditions: Condition) -> tuple[int, list[Group]]:
+    count = sa.select(sa.func.count()).select_from(Group).join(Unit, Unit.id == Group.unit_id)
+    total = await session.scalar(count.where(in_subtree(scope), *conditions)) or 0
+    query = sa.select(Group).join(Unit, Unit.id == Group.unit_id).where(in_subtree(scope), *conditions)
+    return total, list(await session.scalars(query.order_by(Unit.path, Group.code).limit(shown))) if total else []
