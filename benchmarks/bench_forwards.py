@@ -12,21 +12,27 @@ sentences left out in its favour.
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from PIL import Image
 from rapidfuzz import fuzz, process
 
+from benchmarks import posters
 from content.fingerprints import AlertIndex
 from content.ngrams import fold
+from content.picture_hash import grey_copy, known_picture, nearest
+from tests.unit.content import close_cases as close
 from tests.unit.content import forward_cases as cases
 
 SIZES = (100, 1_000, 10_000)
 ROUNDS = 3
 BAR_KINDS = {case.kind for case in cases.near_misses()} - {"stock"}
 """Near misses that set the peer's threshold; a stock sentence is contained in every alert and would score 100."""
+POSTERS = 24
 PEER_SECONDS = 8.0
 """Time that the peer may take at each size."""
 
@@ -84,6 +90,51 @@ def measure_peer(alerts: dict[str, str], forwards: list[cases.Case], near: list[
     return Outcome(len(answers) / seconds, right / max(1, len(asked)), wrong, {})
 
 
+def measure_close() -> str:
+    """Forty close alerts, every edit of title and body and of what was pushed, and the near misses."""
+    index = AlertIndex()
+    for number, (alert_id, text) in enumerate(close.close_alerts().items(), 1):
+        index.add(alert_id, text, f"20261115-{number:02d}")
+    forwards = [case for dressed in (False, True) for case in close.close_forwards(dressed=dressed)]
+    credited = [index.match(case.text).alert_id for case in forwards]
+    single = [found for case, found in zip(forwards, credited, strict=True) if "+" not in case.kind]
+    right = sum(found is not None for found in credited) / len(forwards)
+    wrong = sum(found not in (None, case.alert_id) for case, found in zip(forwards, credited, strict=True))
+    near = close.all_near_misses()
+    false = sum(bool((found := index.match(case.text)).alert_id or found.tied) for case in near)
+    return (
+        f"close  {len(forwards):,} edits recall {right:.4f} (one edit at a time {sum(map(bool, single)) / len(single):.4f}) "
+        f"wrong {wrong} false {false}/{len(near)}"
+    )
+
+
+def measure_pictures() -> str:
+    """Edits that are no variants, other posters, and others of the same template; processor time of one comparison."""
+    known = {seed: known_picture(grey_copy(posters.poster(seed))) for seed in range(POSTERS)}
+    rng = random.Random(12)
+    edits = [
+        (seed, grey_copy(posters.edited(posters.poster(seed), kind, rng))) for kind in posters.KINDS for seed in known
+    ]
+    other = [grey_copy(posters.poster(1000 + seed)) for seed in range(3 * POSTERS)]
+    sibling = [grey_copy(posters.poster(seed, words=1 + seed)) for seed in known]
+    found: dict[str, list[int | None]] = {}
+
+    def compare(name: str, pictures: list[Image.Image]) -> None:
+        best = [next(iter(nearest(picture, known)), None) for picture in pictures]
+        found[name] = [one.key if one is not None and one.is_copy else None for one in best]
+
+    seconds = timed(lambda: compare("edits", [picture for _, picture in edits]))
+    compare("other", other)
+    compare("sibling", sibling)
+    right = sum(key == seed for key, (seed, _) in zip(found["edits"], edits, strict=True))
+    wrong = sum(key not in (None, seed) for key, (seed, _) in zip(found["edits"], edits, strict=True))
+    false = {name: sum(key is not None for key in found[name]) for name in ("other", "sibling")}
+    return (
+        f"pictures  {len(edits)} edits found {right / len(edits):.4f} wrong {wrong} false {false['other']}/{len(other)} "
+        f"others, {false['sibling']}/{len(sibling)} of the same template  {1000 * seconds / len(edits):.0f} ms each"
+    )
+
+
 def timed(work: Callable[[], object]) -> float:
     started = time.process_time()
     work()
@@ -109,6 +160,8 @@ def main() -> None:
             f"expired siblings  rapidfuzz {peer.rate:,.1f}/s "
             f"recall {peer.recall:.3f} wrong {peer.wrong}  ratio {ours.rate / peer.rate:,.0f}"
         )
+    print(measure_close())
+    print(measure_pictures())
 
 
 if __name__ == "__main__":

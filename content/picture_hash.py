@@ -37,6 +37,8 @@ _PAIRS: Final = 3
 """Pairs of a view and a crop that are tried for each of them."""
 _ALIKE: Final = 0.5
 """Correlation of the details of a block from which on they are the same."""
+_LEAST_BLOCKS: Final = 3
+"""Blocks with details that a picture must have."""
 _DETAIL: Final = 18**2 * 12**2
 """Sum of squares of a block's details that are worth comparing: some twelve levels for each of its pixels."""
 _ALIKE_DIFFERENCE: Final = 18.0
@@ -203,7 +205,7 @@ class Likeness:
 
 
 def nearest(grey: Image.Image, known: dict[int, KnownPicture]) -> list[Likeness]:
-    """The known pictures that the incoming one may be a copy of, best first. Takes some milliseconds per candidate."""
+    """The known pictures that the incoming one may be a copy of, best first. Takes a quarter of a second."""
     seen = [(difference_hash(grey, view), view) for view in views(grey)]
     found = []
     for key, picture in known.items():
@@ -284,7 +286,8 @@ def _agreement(one: Image.Image, other: Image.Image) -> float:
     here, there = _details(one), _details(other)
     likes = [_correlation(block, opposite) for block, opposite in zip(here, there, strict=True)]
     told = [like for like in likes if like is not None]
-    return sum(like >= _ALIKE for like in told) / len(told) if told else 1.0
+    # A picture of hardly more than one colour is like every other such picture, and nobody's copy.
+    return sum(like >= _ALIKE for like in told) / len(told) if len(told) >= _LEAST_BLOCKS else 0.0
 
 
 def _details(small: Image.Image) -> list[list[float]]:

@@ -14,6 +14,7 @@ from bot.delivery import decide_unknown
 from bot.errors import Invalid, NotFound, UserError
 from bot.identity import Actor
 from bot.scheduler import is_overdue
+from bot.second_factor import prove_for_release
 from db.alerts import count_alerts, list_alerts
 from db.audience import Audience
 from db.console import find_top_unit
@@ -21,6 +22,7 @@ from db.deliveries import list_deliveries
 from db.figures import list_child_figures, list_forwards
 from db.models import Alert, Delivery
 from db.pictures import find_picture
+from db.seen import count_seen
 from db.states import AlertState, DeliveryState
 from db.users import list_user_names
 from handlers.web.audience import describe, find_chosen, view_audience
@@ -94,6 +96,7 @@ async def _show(
             context |= await _before_release(request, session, alert)
         else:
             context |= await _after_release(request, session, alert)
+            context["seen"] = await count_seen(session, alert.id, "")
     return await page(
         request,
         "alert.html",
@@ -181,8 +184,12 @@ async def send_back(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 async def release(request: web.Request, actor: Actor) -> web.StreamResponse:
     """Releases the version that the reviewer saw on the page, no later one."""
-    alert_id, now, version = path_id(request), _now(request), int_of(await request.post(), "version")
-    settings = request.app[ENGINE].settings
+    alert_id, now, form = path_id(request), _now(request), await request.post()
+    version, settings, database = int_of(form, "version"), request.app[ENGINE].settings, request.app[ENGINE].database
+    try:
+        actor = await prove_for_release(database, actor, text_of(form, "code"), settings=settings, now=now)
+    except UserError as error:
+        return await _refused(request, actor, error)
     return await _take(
         request,
         actor,
@@ -234,12 +241,15 @@ async def _take(request: web.Request, actor: Actor, name: str, step: Step) -> we
     try:
         async with engine.database.write() as session:
             await step(session)
-    except Invalid as error:
-        return await _show(request, actor, message=str(error), faults=error.faults, status=status_of(error))
     except UserError as error:
-        return await _show(request, actor, message=str(error), status=status_of(error))
+        return await _refused(request, actor, error)
     engine.events.publish("alerts", "deliveries")
     raise web.HTTPSeeOther(f"/alerts/{path_id(request)}?done={name}")
+
+
+async def _refused(request: web.Request, actor: Actor, error: UserError) -> web.StreamResponse:
+    faults = error.faults if isinstance(error, Invalid) else {}
+    return await _show(request, actor, message=str(error), faults=faults, status=status_of(error))
 
 
 def _now(request: web.Request) -> Any:

@@ -69,3 +69,9 @@ def test_tiny_and_plain_pictures_are_read() -> None:
         assert difference_hash(grey) == 0
         assert not any(one.is_alike for one in nearest(grey, poster))
         assert not any(one.is_copy for one in nearest(grey_copy(posters.poster(2)), {1: known_picture(grey)}))
+
+
+def test_plain_pictures_are_nobodys_copy() -> None:
+    plain = {1: known_picture(grey_copy(Image.new("RGB", (300, 400), "red")))}
+    for picture in (Image.new("RGB", (300, 400), "white"), Image.linear_gradient("L"), posters.poster(4)):
+        assert recognised(picture, plain) is None
