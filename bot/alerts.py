@@ -17,7 +17,7 @@ from bot.audit import audit
 from bot.deadlines import deadline_of
 from bot.errors import Forbidden, Invalid, NotFound, WrongState
 from bot.identity import SYSTEM, Actor
-from bot.permissions import Permission, require
+from bot.permissions import Permission, require, require_proof
 from bot.settings import Settings
 from content.messages import MAX_TEXT, render_alert, room_for_body
 from db import alerts as store
@@ -170,6 +170,7 @@ async def release(
     `version` is the version that the reviewer read; when it has changed since, nothing is released.
     """
     require(actor, Permission.REVIEW_ALERT)
+    require_proof(actor, settings)
     alert = await get_alert(session, alert_id)
     if version is not None and alert.version != version:
         raise WrongState("内容在您审核期间有改动，请重新阅读后再发布")

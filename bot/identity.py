@@ -12,7 +12,8 @@ from db.states import Role
 class Actor:
     """Whoever does something. `user_id` is None for the command line and the system itself.
 
-    `scope` is the path of the unit whose subtree the actor may see; "" means everything.
+    `scope` is the path of the unit whose subtree the actor may see; "" means everything. `proved`: a fresh code of
+    the second factor came with this very step.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Actor:
     user_id: int | None = None
     scope: str = ""
     origin: str = ""
+    proved: bool = False
 
 
 SYSTEM = Actor(name="系统", role=Role.ADMIN, origin="系统")

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from bot.errors import Forbidden
 from bot.identity import Actor
+from bot.settings import Settings
 from db.states import Role
 
 
@@ -53,3 +54,12 @@ def require(actor: Actor, permission: Permission) -> None:
     """Raises `Forbidden` when the actor's role does not have `permission`."""
     if not allowed(actor.role, permission):
         raise Forbidden(f"{actor.role.label}没有此项权限，请联系管理员")
+
+
+def require_proof(actor: Actor, settings: Settings) -> None:
+    """Raises `Forbidden` when releasing asks for a fresh code (setting `release_code`) and none came with the step.
+
+    The command line has no users: whoever may run it on the machine could change the database as well.
+    """
+    if settings.release_code and actor.user_id is not None and not actor.proved:
+        raise Forbidden("发布和审核通过须输入动态码，请在控制台的页面上操作")

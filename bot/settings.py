@@ -150,13 +150,23 @@ class Settings(BaseSettings):
     portal_per_minute: int = Field(12, ge=1, le=10_000, description="门户问答：同一地址每分钟最多多少问")
     portal_total_per_minute: int = Field(600, ge=1, le=1_000_000, description="门户问答：所有人每分钟最多多少问")
     trusted_proxies: Annotated[list[str], NoDecode] = Field(
-        [], description="本系统前面的反向代理的 IP 地址；只相信它们写的 X-Forwarded-For"
+        [], description="本系统前面的反向代理的 IP 地址；只相信它们写的 X-Forwarded-For 和 X-Forwarded-Proto"
     )
 
     question_days: int = Field(180, ge=1, le=3650, description="咨询原文保留天数")
     incoming_days: int = Field(30, ge=1, le=365, description="消息编号（去重用）保留天数")
+    lead_days: int = Field(180, ge=30, le=3650, description="线索原文和答复保留天数，之后只留处理记录")
+    audit_days: int = Field(1095, ge=183, le=36_500, description="审计日志保留天数，至少六个月")
     session_hours: int = Field(12, ge=1, le=168, description="网页登录有效时长（小时）")
-    login_attempts: int = Field(5, ge=1, le=100, description="15 分钟内同一账号或地址允许的登录失败次数")
+    idle_minutes: int = Field(120, ge=5, le=10_080, description="多少分钟没有打开页面就自动退出登录")
+    login_attempts: int = Field(5, ge=1, le=100, description="15 分钟内同一账号允许的登录失败次数；同一地址是它的四倍")
+    release_code: bool = Field(False, description="发布预警、通过知识库修改时，必须输入两步验证的动态码")
+    metrics_token: str = Field(
+        "", max_length=200, repr=False, description="读取 /metrics 的令牌；留空则只有本机可以读取"
+    )
+    backup_at: time = Field(time(2, 30), description="每天自动备份的时间（办公时区）")
+    backup_daily: int = Field(7, ge=0, le=366, description="保留最近多少天的自动备份；0 为不自动备份")
+    backup_weekly: int = Field(4, ge=0, le=520, description="另外保留最近多少周的自动备份，每周一份")
 
     @classmethod
     def settings_customise_sources(
@@ -204,7 +214,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{address} 应为 IP 地址，如 127.0.0.1") from error
         return value
 
-    @field_validator("quiet_start", "quiet_end")
+    @field_validator("quiet_start", "quiet_end", "backup_at")
     @classmethod
     def _without_zone(cls, value: time) -> time:
         if value.tzinfo is not None:

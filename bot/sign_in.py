@@ -1,9 +1,8 @@
-"""Signing in to the console: throttled by account and by address, sessions kept as hashes."""
+"""Signing in to the console: throttled, with a second factor for whoever has one; sessions are kept as hashes."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,41 +11,45 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import UserError
 from bot.passwords import verify_password
+from bot.second_factor import has_second_factor, take_code
 from bot.settings import Settings
+from bot.throttle import Attempt, TooManyAttempts, begin_attempt, succeed
 from db.audit import record_audit
 from db.models import User, WebSession
 from db.session import Database
 from db.states import UserState
 from db.users import (
-    add_login_failures,
     delete_expired_sessions,
-    delete_login_failures,
-    delete_old_login_failures,
+    delete_session,
+    find_pending_session,
     find_user,
-    list_login_failures,
+    get_user,
 )
 
-WINDOW = timedelta(minutes=15)
+__all__ = ["SignInRefused", "SignedIn", "TooManyAttempts", "Visit", "sign_in", "sign_in_code", "token_hash"]
+
+CODE_TIME = timedelta(minutes=5)  # between the password and the code
 
 
 class SignInRefused(UserError):
-    """Wrong name or password; it does not say which."""
+    """Wrong name, password or code; it does not say which."""
 
 
-class TooManyAttempts(UserError):
-    """Too many failures of this account or address. `retry_after` is in seconds."""
+@dataclass(frozen=True)
+class Visit:
+    """From where somebody signs in: shown to themselves in the list of their sessions."""
 
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(f"登录失败次数过多，请 {math.ceil(retry_after / 60)} 分钟后再试；忘记密码请联系管理员重置")
-        self.retry_after = retry_after
+    address: str
+    agent: str = ""
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """`token` is for the cookie and is stored nowhere."""
+    """`token` is for the cookie and is stored nowhere. `pending`: the code of the second factor is still to come."""
 
     token: str
     user: User
+    pending: bool = False
 
 
 def token_hash(token: str) -> str:
@@ -55,64 +58,83 @@ def token_hash(token: str) -> str:
 
 
 async def sign_in(
-    database: Database, *, username: str, password: str, address: str, settings: Settings, now: datetime
+    database: Database, *, username: str, password: str, visit: Visit, settings: Settings, now: datetime
 ) -> SignedIn:
-    """A new session. Raises `TooManyAttempts` or `SignInRefused`.
-
-    An attempt is written down as a failure before the password is looked at and taken back when it was right:
-    many attempts at once cannot slip under the limit together.
-    """
-    keys = (_key("user", username.casefold()), _key("address", address))
-    async with database.write() as session:
-        await delete_old_login_failures(session, now - WINDOW)
-        attempt = await add_login_failures(session, keys, now)
+    """A new session. Raises `TooManyAttempts` or `SignInRefused`."""
+    attempt = await begin_attempt(database, username=username, address=visit.address, settings=settings, now=now)
     async with database.read() as session:
-        wait = max([await _wait(session, key, settings.login_attempts, now) for key in keys])
         user = await find_user(session, username)
-    if wait > 0:
-        async with database.write() as session:
-            await delete_login_failures(session, ids=attempt)
-        raise TooManyAttempts(wait)
     right = await verify_password(user.password_hash if user else "", password)
     if user is None or not right or user.state is not UserState.ACTIVE:
-        await _record_refusal(database, user, address, now)
+        await _record_refusal(database, user, visit.address, now)
         raise SignInRefused("用户名或密码不正确")
-    return await _open_session(database, user, attempt, keys[0], address, settings, now)
+    pending = has_second_factor(user)
+    async with database.write() as session:
+        # Whoever only knows the password must not be able to clear away their failures at the code.
+        await succeed(session, attempt, wholly=not pending)
+        return await _open_session(session, user, visit, settings, now, pending=pending)
+
+
+async def sign_in_code(
+    database: Database, *, token: str, code: str, visit: Visit, settings: Settings, now: datetime
+) -> SignedIn:
+    """The second step, with the token of the first: a session under a new token. `code` is the app's or a recovery
+    code. Raises `TooManyAttempts` or `SignInRefused`."""
+    async with database.read() as session:
+        user = await find_pending_session(session, token_hash(token), now)
+    if user is None:
+        raise SignInRefused("输入密码后过了太久，请重新登录")
+    attempt = await begin_attempt(database, username=user.username, address=visit.address, settings=settings, now=now)
+    signed_in = await _exchange(database, token, user.id, code, attempt, visit, settings, now)
+    if signed_in is None:
+        await _record_refusal(database, user, visit.address, now)
+        raise SignInRefused("动态码不正确或已经用过，请等下一个动态码再试")
+    return signed_in
+
+
+async def _exchange(
+    database: Database,
+    token: str,
+    user_id: int,
+    code: str,
+    attempt: Attempt,
+    visit: Visit,
+    settings: Settings,
+    now: datetime,
+) -> SignedIn | None:
+    async with database.write() as session:
+        user = await get_user(session, user_id)
+        if not await take_code(session, user, code, now=now, origin=visit.address, recovery=True):
+            return None
+        await succeed(session, attempt)
+        await delete_session(session, token_hash(token))
+        return await _open_session(session, user, visit, settings, now)
 
 
 async def _open_session(
-    database: Database, user: User, attempt: list[int], key: str, address: str, settings: Settings, now: datetime
+    session: AsyncSession, user: User, visit: Visit, settings: Settings, now: datetime, *, pending: bool = False
 ) -> SignedIn:
     token = secrets.token_urlsafe(32)
-    async with database.write() as session:
-        await delete_login_failures(session, ids=attempt, key=key)
-        await delete_expired_sessions(session, now)
-        session.add(
-            WebSession(
-                token_hash=token_hash(token),
-                user_id=user.id,
-                csrf=secrets.token_urlsafe(24),
-                created_at=now,
-                expires_at=now + timedelta(hours=settings.session_hours),
-            )
+    await delete_expired_sessions(session, now)
+    session.add(
+        WebSession(
+            token_hash=token_hash(token),
+            user_id=user.id,
+            csrf=secrets.token_urlsafe(24),
+            created_at=now,
+            expires_at=now + (CODE_TIME if pending else timedelta(hours=settings.session_hours)),
+            seen_at=now,
+            address=visit.address[:60],
+            agent=visit.agent[:200],
+            pending=pending,
         )
+    )
+    if not pending:
+        subject = f"用户 {user.username}"
         await record_audit(
-            session, at=now, actor=user.name, origin=address, action="user.sign_in", subject=f"用户 {user.username}"
+            session, at=now, actor=user.name, origin=visit.address, action="user.sign_in", subject=subject
         )
-    return SignedIn(token, user)
-
-
-def _key(kind: str, value: str) -> str:
-    """Hashed: people type passwords into the field of the name."""
-    return f"{kind}:{hashlib.blake2s(value.encode(), digest_size=16).hexdigest()}"
-
-
-async def _wait(session: AsyncSession, key: str, limit: int, now: datetime) -> float:
-    """Seconds until one more attempt is allowed; this attempt is among the failures already."""
-    failures = await list_login_failures(session, key, now - WINDOW)
-    if len(failures) <= limit:
-        return 0.0
-    return max(1.0, (failures[-limit - 1] + WINDOW - now).total_seconds())
+    return SignedIn(token, user, pending)
 
 
 async def _record_refusal(database: Database, user: User | None, address: str, now: datetime) -> None:

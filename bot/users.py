@@ -12,9 +12,10 @@ from bot.errors import Forbidden, Invalid, NotFound, UserError
 from bot.identity import SYSTEM, Actor
 from bot.passwords import hash_password, one_time_password, password_fault, verify_password
 from bot.permissions import Permission, require
+from bot.throttle import unlock
 from db.models import Unit, User
 from db.states import Role, UnitState, UserState
-from db.users import NoSuchUser, count_users, delete_sessions_of, find_user
+from db.users import NoSuchUser, count_users, delete_address_failures, delete_sessions_of, find_user
 from db.users import get_user as find_by_id
 
 FIRST_ADMIN = "admin"
@@ -91,13 +92,23 @@ async def check_password(user: User, password: str) -> bool:
 
 
 async def change_password(
-    session: AsyncSession, user_id: int, *, old: str, new: str, origin: str, keep_session: str = "", now: datetime
+    session: AsyncSession,
+    user_id: int,
+    *,
+    old: str,
+    new: str,
+    office: str = "",
+    origin: str,
+    keep_session: str = "",
+    now: datetime,
 ) -> None:
     """The user's own change: the old password is asked for, and every other session of theirs ends."""
     user = await get_user(session, user_id)
     if not await check_password(user, old):
         raise Invalid({"old": "原密码不正确"})
-    fault = password_fault(user.username, new) or ("新密码不能与原密码相同" if new == old else "")
+    unit = await session.get(Unit, user.unit_id) if user.unit_id is not None else None
+    words = (user.name, office, unit.name if unit is not None else "")
+    fault = password_fault(user.username, new, words=words) or ("新密码不能与原密码相同" if new == old else "")
     if fault:
         raise Invalid({"new": fault})
     user.password_hash = await hash_password(new)
@@ -139,6 +150,22 @@ async def enable_user(session: AsyncSession, actor: Actor, user_id: int, *, now:
     user.state = UserState.ACTIVE
     await _record(session, actor, now, "user.enable", user)
     return user
+
+
+async def unlock_user(session: AsyncSession, actor: Actor, user_id: int, *, now: datetime) -> User:
+    """Too many failures are forgotten: the user may try again at once."""
+    require(actor, Permission.USERS)
+    user = await get_user(session, user_id)
+    await unlock(session, user.username)
+    await _record(session, actor, now, "user.unlock", user)
+    return user
+
+
+async def unlock_addresses(session: AsyncSession, actor: Actor, *, now: datetime) -> None:
+    """For an office of which everybody has the same address."""
+    require(actor, Permission.USERS)
+    await delete_address_failures(session)
+    await audit(session, actor, now, "user.unlock", "全部地址")
 
 
 async def _record(

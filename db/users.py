@@ -147,5 +147,16 @@ async def delete_login_failures(session: AsyncSession, *, ids: Sequence[int] = (
     await affected(session, sa.delete(LoginFailure).where(sa.or_(LoginFailure.id.in_(ids), LoginFailure.key == key)))
 
 
+async def delete_address_failures(session: AsyncSession) -> None:
+    """Forget the failures of every address; those of accounts stay."""
+    await affected(session, sa.delete(LoginFailure).where(LoginFailure.key.startswith("address:")))
+
+
+async def count_login_failures(session: AsyncSession, since: datetime) -> dict[str, int]:
+    """Failures by key."""
+    query = sa.select(LoginFailure.key, sa.func.count()).where(LoginFailure.at > since).group_by(LoginFailure.key)
+    return {row[0]: row[1] for row in await session.execute(query)}
+
+
 async def delete_old_login_failures(session: AsyncSession, before: datetime) -> None:
     await affected(session, sa.delete(LoginFailure).where(LoginFailure.at <= before))

@@ -1,17 +1,19 @@
-"""Signing in and out, and the visitor's own account."""
+"""Signing in, with a second step for whoever has a second factor, and signing out."""
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import quote
+
 from aiohttp import web
 
-from bot.errors import Invalid
 from bot.identity import Actor
-from bot.sign_in import SignInRefused, TooManyAttempts, sign_in
-from bot.users import change_password, get_user
+from bot.sign_in import CODE_TIME, SignedIn, SignInRefused, TooManyAttempts, Visit, sign_in, sign_in_code
 from db.users import delete_session
 from handlers.web.forms import text_of
 from handlers.web.keys import ENGINE, VISITOR
 from handlers.web.middlewares import FORM_COOKIE, SESSION_COOKIE, set_cookie, status_of
+from handlers.web.proxies import visitor_address
 from handlers.web.views import page
 
 
@@ -30,23 +32,38 @@ async def login(request: web.Request) -> web.StreamResponse:
             engine.database,
             username=username,
             password=str(form.get("password", "")),
-            address=request.remote or "",
+            visit=_visit(request),
             settings=engine.settings,
             now=engine.clock.now(),
         )
     except (SignInRefused, TooManyAttempts) as error:
-        status = 401 if isinstance(error, SignInRefused) else status_of(error)
-        return await page(request, "login.html", status=status, username=username, message=str(error), next=after)
-    response = web.HTTPSeeOther(_safe_next(after))
-    set_cookie(request, response, SESSION_COOKIE, signed_in.token, max_age=engine.settings.session_hours * 3600)
-    response.del_cookie(FORM_COOKIE, path="/")
-    raise response
+        return await _refused(request, "login.html", error, username=username, next=after)
+    raise _let_in(request, signed_in, after)
 
 
-def _safe_next(after: str) -> str:
-    """Only a path of our own: `//elsewhere` and `/\\elsewhere` would leave the console."""
-    ours = after.startswith("/") and not after.startswith(("//", "/\\")) and after.isprintable()
-    return after if ours else "/"
+async def code_page(request: web.Request) -> web.StreamResponse:
+    """The second step: the code that the visitor's app shows."""
+    if VISITOR in request or SESSION_COOKIE not in request.cookies:
+        raise web.HTTPSeeOther("/login")
+    return await page(request, "login_code.html", message="", next=request.query.get("next", ""))
+
+
+async def login_code(request: web.Request) -> web.StreamResponse:
+    engine = request.app[ENGINE]
+    form = await request.post()
+    after = text_of(form, "next")
+    try:
+        signed_in = await sign_in_code(
+            engine.database,
+            token=request.cookies.get(SESSION_COOKIE, ""),
+            code=text_of(form, "code"),
+            visit=_visit(request),
+            settings=engine.settings,
+            now=engine.clock.now(),
+        )
+    except (SignInRefused, TooManyAttempts) as error:
+        return await _refused(request, "login_code.html", error, next=after)
+    raise _let_in(request, signed_in, after)
 
 
 async def logout(request: web.Request, actor: Actor) -> web.StreamResponse:
@@ -57,36 +74,31 @@ async def logout(request: web.Request, actor: Actor) -> web.StreamResponse:
     raise response
 
 
-async def account_page(request: web.Request, actor: Actor) -> web.StreamResponse:
-    return await _account(request, actor, {})
-
-
-async def save_password(request: web.Request, actor: Actor) -> web.StreamResponse:
-    engine = request.app[ENGINE]
-    form = await request.post()
-    new = str(form.get("new", ""))
-    try:
-        if new != str(form.get("again", "")):
-            raise Invalid({"again": "两次输入的新密码不一致"})
-        async with engine.database.write() as session:
-            await change_password(
-                session,
-                actor.user_id or 0,
-                old=str(form.get("old", "")),
-                new=new,
-                origin=actor.origin,
-                keep_session=request[VISITOR].token_hash,
-                now=engine.clock.now(),
-            )
-    except Invalid as error:
-        return await _account(request, actor, error.faults, status=422)
-    raise web.HTTPSeeOther("/account?done=password")
-
-
-async def _account(
-    request: web.Request, actor: Actor, faults: dict[str, str], *, status: int = 200
+async def _refused(
+    request: web.Request, template: str, error: SignInRefused | TooManyAttempts, **context: Any
 ) -> web.StreamResponse:
-    async with request.app[ENGINE].database.read() as session:
-        user = await get_user(session, actor.user_id or 0)
-    done = "密码已修改，其他设备上的登录已全部退出" if request.query.get("done") == "password" else ""
-    return await page(request, "account.html", status=status, user=user, faults=faults, done=done)
+    status = 401 if isinstance(error, SignInRefused) else status_of(error)
+    return await page(request, template, status=status, message=str(error), **context)
+
+
+def _let_in(request: web.Request, signed_in: SignedIn, after: str) -> web.HTTPSeeOther:
+    target, hours = _safe_next(after), request.app[ENGINE].settings.session_hours
+    if signed_in.pending:
+        target = "/login/code" if target == "/" else f"/login/code?next={quote(target, safe='')}"
+    response = web.HTTPSeeOther(target)
+    age = int(CODE_TIME.total_seconds()) if signed_in.pending else hours * 3600
+    set_cookie(request, response, SESSION_COOKIE, signed_in.token, max_age=age)
+    if not signed_in.pending:
+        response.del_cookie(FORM_COOKIE, path="/")
+    return response
+
+
+def _safe_next(after: str) -> str:
+    """Only a path of our own: `//elsewhere` and `/\\elsewhere` would leave the console."""
+    ours = after.startswith("/") and not after.startswith(("//", "/\\")) and after.isprintable()
+    return after if ours else "/"
+
+
+def _visit(request: web.Request) -> Visit:
+    settings = request.app[ENGINE].settings
+    return Visit(visitor_address(request, settings), request.headers.get("User-Agent", ""))

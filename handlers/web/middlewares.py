@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from urllib.parse import quote
 
 from aiohttp import web
@@ -16,8 +17,9 @@ from bot.sign_in import TooManyAttempts, token_hash
 from db.groups import NoSuchGroup
 from db.states import Role
 from db.units import NoSuchUnit
-from db.users import SessionRow, find_session
+from db.users import SessionRow, find_session, touch_session
 from handlers.web.keys import ENGINE, FRAME_ANCESTORS, NOBODY_CSRF, VISITOR, Visitor
+from handlers.web.proxies import is_encrypted, visitor_address
 from handlers.web.rights import PasswordNeeded, SignInNeeded
 from handlers.web.views import page
 
@@ -26,17 +28,20 @@ log = logging.getLogger(__name__)
 Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SESSION_COOKIE = "xinfang_session"
-COOKIELESS = ("/ask", "/widget.js")  # for visitors of other sites, of whom nothing is to be known
+COOKIELESS = ("/ask", "/widget.js", "/healthz", "/readyz", "/metrics")  # machines, and visitors of other sites
 FORM_COOKIE = "xinfang_form"  # the CSRF secret of whoever is not signed in yet
+SEEN_EVERY = timedelta(minutes=1)  # how exactly "last used" is written down
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
+    "base-uri 'none'; "
     "form-action 'self'; frame-ancestors {ancestors}"
 )
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
@@ -69,6 +74,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers.setdefault("X-Frame-Options", "DENY")
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    if is_encrypted(request, request.app[ENGINE].settings):
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     # Scripts and styles are asked for again each time but only sent when they changed; pages are never kept.
     response.headers.setdefault("Cache-Control", "no-cache" if request.path.startswith("/static/") else "no-store")
 
@@ -129,7 +136,7 @@ def _redirect(request: web.Request, error: UserError) -> web.HTTPSeeOther:
 @web.middleware
 async def sessions(request: web.Request, handler: Next) -> web.StreamResponse:
     """Find out who is asking. Whoever is nobody gets a form secret, so that the sign-in form is guarded as well."""
-    if request.path in COOKIELESS or request.path.startswith(("/static/", "/ask/", "/a/")):
+    if request.path in COOKIELESS or request.path.startswith(("/static/", "/ask/", "/a/", "/m/")):
         return await handler(request)
     visitor = await _find_visitor(request)
     if visitor is not None:
@@ -146,7 +153,7 @@ async def sessions(request: web.Request, handler: Next) -> web.StreamResponse:
 def set_cookie(
     request: web.Request, response: web.StreamResponse, name: str, value: str, max_age: int | None = None
 ) -> None:
-    behind_tls = request.secure or request.headers.get("X-Forwarded-Proto", "") == "https"
+    behind_tls = is_encrypted(request, request.app[ENGINE].settings)
     response.set_cookie(name, value, httponly=True, samesite="Lax", secure=behind_tls, max_age=max_age, path="/")
 
 
@@ -155,9 +162,25 @@ async def _find_visitor(request: web.Request) -> Visitor | None:
     if not token:
         return None
     engine = request.app[ENGINE]
+    now, idle = engine.clock.now(), timedelta(minutes=engine.settings.idle_minutes)
     async with engine.database.read() as session:
-        row = await find_session(session, token_hash(token), engine.clock.now())
-    return None if row is None else _visitor(row, request.remote or "")
+        row = await find_session(session, token_hash(token), now, idle_since=now - idle)
+    if row is None:
+        return None
+    seen = row.session.seen_at or row.session.created_at
+    if now - seen >= SEEN_EVERY and _by_hand(request):
+        async with engine.database.write() as session:
+            await touch_session(session, row.session.token_hash, now)
+    return _visitor(row, visitor_address(request, engine.settings))
+
+
+def _by_hand(request: web.Request) -> bool:
+    """A person did something. A page that is open and asks for news by itself keeps nobody signed in."""
+    mode = request.headers.get(
+        "Sec-Fetch-Mode", ""
+    )  # over plain HTTP not sent: there only opened pages ask for XHTML
+    opened = mode == "navigate" if mode else "application/xhtml+xml" in request.headers.get("Accept", "")
+    return opened or request.method == "POST"
 
 
 def _visitor(row: SessionRow, address: str) -> Visitor | None:

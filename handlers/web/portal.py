@@ -17,6 +17,7 @@ from bot.errors import Invalid, NotFound
 from bot.portal import LONGEST_MESSAGE, Portal
 from bot.settings import Settings
 from handlers.web.keys import ENGINE, FRAME_ANCESTORS
+from handlers.web.proxies import visitor_address
 from handlers.web.views import STATIC
 
 PORTAL: web.AppKey[Portal] = web.AppKey("portal", Portal)
@@ -83,15 +84,6 @@ async def widget(request: web.Request) -> web.StreamResponse:
             "Cache-Control": "no-cache",
         },
     )
-
-
-def visitor_address(request: web.Request, settings: Settings) -> str:
-    """Who asks, as far as limits need it: behind a proxy that we know, what that proxy says."""
-    remote = request.remote or ""
-    if remote not in settings.trusted_proxies:
-        return remote
-    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return told or remote
 
 
 def _open(request: web.Request) -> Settings:

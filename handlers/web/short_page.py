@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 import aiohttp_jinja2
@@ -11,13 +9,14 @@ from aiohttp import web
 
 from bot.errors import NotFound
 from bot.identity import Actor
+from bot.sheets import write_csv
 from bot.short_pages import ShortPage, count_view, find_page, short_path
 from db.alerts import find_alert
 from db.pictures import find_picture
 from db.seen import list_seen
 from handlers.web.forms import path_id
 from handlers.web.keys import ENGINE
-from handlers.web.portal import visitor_address
+from handlers.web.proxies import visitor_address
 
 
 async def short_page(request: web.Request) -> web.StreamResponse:
@@ -65,12 +64,8 @@ async def links(request: web.Request, _actor: Actor) -> web.StreamResponse:
             (code, name, host + await short_path(session, alert.id, unit_id), visits)
             for unit_id, code, name, visits in await list_seen(session, alert.id)
         ]
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(("单位编码", "单位", "本单位专用链接", "打开人次（每人每天一次，不含下级）"))
-    writer.writerows(table)
     return web.Response(
-        body=b"\xef\xbb\xbf" + out.getvalue().encode(),
+        body=write_csv(("单位编码", "单位", "本单位专用链接", "打开人次（每人每天一次，不含下级）"), table),
         content_type="text/csv",
         charset="utf-8",
         headers={"Content-Disposition": f'attachment; filename="links-{alert.number}.csv"'},

@@ -10,16 +10,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import Invalid, UserError
 from bot.identity import Actor
-from bot.users import create_user, disable_user, enable_user, reset_password
+from bot.second_factor import turn_off_for
+from bot.throttle import WINDOW, account_key
+from bot.users import create_user, disable_user, enable_user, reset_password, unlock_addresses, unlock_user
 from db.console import list_unit_trails
 from db.models import User
 from db.states import Role
 from db.units import find_unit, list_units_named
-from db.users import list_users
+from db.users import count_login_failures, list_users
 from handlers.web.forms import choice_of, path_id, text_of
 from handlers.web.keys import ENGINE
 from handlers.web.middlewares import status_of
 from handlers.web.views import page
+
+_DONE = {
+    "disable": "已停用，该用户的登录已全部退出",
+    "enable": "已启用",
+    "unlock": "已解除锁定，可以马上再登录",
+    "unlock_addresses": "已解除地址限制",
+    "second_factor_off": "两步验证已关闭，该用户现在只用密码登录；请提醒本人重新开启",
+}
 
 
 @dataclass
@@ -40,8 +50,7 @@ class NewPassword:
 
 
 async def users_page(request: web.Request, actor: Actor) -> web.StreamResponse:
-    done = {"disable": "已停用，该用户的登录已全部退出", "enable": "已启用"}.get(request.query.get("done", ""), "")
-    return await _show(request, UserForm(), done=done)
+    return await _show(request, UserForm(), done=_DONE.get(request.query.get("done", ""), ""))
 
 
 async def add_user(request: web.Request, actor: Actor) -> web.StreamResponse:
@@ -102,6 +111,21 @@ async def enable(request: web.Request, actor: Actor) -> web.StreamResponse:
     return await _change(request, "enable", lambda session: enable_user(session, actor, user_id, now=now))
 
 
+async def unlock(request: web.Request, actor: Actor) -> web.StreamResponse:
+    user_id, now = path_id(request), request.app[ENGINE].clock.now()
+    return await _change(request, "unlock", lambda session: unlock_user(session, actor, user_id, now=now))
+
+
+async def unlock_all_addresses(request: web.Request, actor: Actor) -> web.StreamResponse:
+    now = request.app[ENGINE].clock.now()
+    return await _change(request, "unlock_addresses", lambda session: unlock_addresses(session, actor, now=now))
+
+
+async def second_factor_off(request: web.Request, actor: Actor) -> web.StreamResponse:
+    user_id, now = path_id(request), request.app[ENGINE].clock.now()
+    return await _change(request, "second_factor_off", lambda session: turn_off_for(session, actor, user_id, now=now))
+
+
 async def reset(request: web.Request, actor: Actor) -> web.StreamResponse:
     engine = request.app[ENGINE]
     async with engine.database.write() as session:
@@ -110,7 +134,7 @@ async def reset(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 
 async def _change(
-    request: web.Request, name: str, change: Callable[[AsyncSession], Awaitable[User]]
+    request: web.Request, name: str, change: Callable[[AsyncSession], Awaitable[object]]
 ) -> web.StreamResponse:
     try:
         async with request.app[ENGINE].database.write() as session:
@@ -129,8 +153,20 @@ async def _show(
     new: NewPassword | None = None,
     status: int = 200,
 ) -> web.StreamResponse:
-    async with request.app[ENGINE].database.read() as session:
+    engine = request.app[ENGINE]
+    async with engine.database.read() as session:
         users = await list_users(session)
+        failures = await count_login_failures(session, engine.clock.now() - WINDOW)
+    limit = engine.settings.login_attempts
     return await page(
-        request, "users.html", status=status, users=users, form=form, done=done, message=message, new=new
+        request,
+        "users.html",
+        status=status,
+        users=users,
+        locked={user.id for user, _ in users if failures.get(account_key(user.username), 0) >= limit},
+        failing_addresses=sum(key.startswith("address:") for key in failures),
+        form=form,
+        done=done,
+        message=message,
+        new=new,
     )

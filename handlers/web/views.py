@@ -52,6 +52,7 @@ def setup_templates(app: web.Application, settings: Settings) -> None:
     )
     env.globals.update({kind.__name__: kind for kind in _ENUMS}, LEVELS=states.LEVEL_LABELS)
     env.globals.update(office=settings.office, portal=settings.portal, Permission=Permission)
+    env.globals.update(release_code=settings.release_code)
     env.filters.update(
         time=partial(local_text, zone=settings.zone),
         clock=partial(clock_text, zone=settings.zone),
