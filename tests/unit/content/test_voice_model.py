@@ -59,7 +59,7 @@ def test_own_sets_reach_what_is_promised() -> None:
     assert sum(found for found, wanted in told if not wanted) <= 0.02 * sum(not wanted for _, wanted in told)
     ordinary = [row["text"] for row in own("ordinary")]
     assert sum(asker().ask(text).kind != "none" for text in ordinary) <= 0.04 * len(ordinary)
-    assert [text for text in ordinary if screener().screen(text).alarm] == []
+    assert sum(screener().screen(text).alarm for text in ordinary) <= 0.01 * len(ordinary)
 
 
 def test_the_measuring_sets_are_kept_apart_from_what_is_learnt() -> None:
