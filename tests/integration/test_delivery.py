@@ -280,12 +280,14 @@ async def test_pause_resume_cancel(database: Database, world: World) -> None:
 
 
 async def test_nothing_after_expiry(database: Database, world: World) -> None:
-    settings = quick_settings(gap_seconds=0.2)
+    settings = quick_settings(gap_seconds=0.8)
     channel = FakeChannel(CLOCK, ("心防1号",))
-    soon = CLOCK.now() + timedelta(seconds=0.5)
+    soon = CLOCK.now() + timedelta(seconds=2)
     alert = await release(database, world, settings, CLOCK.now(), content(expires_at=soon))
     async with Post(database, settings, channel, CLOCK):
-        await asyncio.sleep(1.0)
+        await until(lambda: channel.arrived)
+        while CLOCK.now() < soon + timedelta(seconds=1):  # the next one would have gone out
+            await asyncio.sleep(0.1)
         async with database.write() as session:
             await alerts.expire(session, alert.id, now=CLOCK.now())
     assert 1 <= len(channel.arrived) <= 3
