@@ -47,6 +47,10 @@ POST /alerts/{id}/pause                   apr
 POST /alerts/{id}/resume                  apr
 POST /alerts/{id}/cancel                  apr
 POST /alerts/{id}/deliveries/{delivery}   apr
+POST /alerts/{id}/remind                  apr
+GET  /m/{token}                           aprl-
+POST /m/{token}/report                    aprl-
+POST /m/{token}/undo                      aprl-
 GET  /pictures/{id}/{token}               apr
 GET  /alerts/{id}/links.csv               apr
 GET  /a/{token}                           aprl-
@@ -201,7 +205,7 @@ async def test_no_change_is_taken_without_the_secret_or_from_elsewhere(console: 
         if method != "POST":
             continue
         cases = [({"Origin": "https://evil.example"}, {"csrf": browser.csrf})]
-        if path != "/ask/messages":  # takes no session from a cookie: there is nothing to misuse
+        if path != "/ask/messages" and not path.startswith("/m/"):  # take no session from a cookie: nothing to misuse
             cases.append(({}, {}))
         for headers, fields in cases:
             response = await browser.request(
