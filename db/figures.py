@@ -15,12 +15,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.histogram import from_stored, quantile_ms, to_stored
+from db.histogram import Histogram, add, from_stored, quantile_ms, to_stored
 from db.models import Alert, Forward, Group, Person, Reach, Rollup, Unit
 from db.periods import Span
-from db.ranking import Condition, rank_units, sources
+from db.ranking import Among, rank_units, read_histograms
 from db.states import GroupMode, UnitState, Way
-from db.tally import COUNTS, Tally
+from db.tally import COUNTS
 from db.units import NoSuchUnit, in_subtree
 
 Speed = tuple[float | None, float | None, float | None]
@@ -145,21 +145,21 @@ async def list_child_figures(session: AsyncSession, alert_id: int, unit_id: int)
 
     Groups that belong to the unit itself are in its own figures only.
     """
-    return await list_ranked(session, Span(alert_ids=(alert_id,)), [Unit.parent_id == unit_id])
+    return await list_ranked(session, Span(alert_ids=(alert_id,)), Among(parent_id=unit_id))
 
 
 async def list_ranked(
-    session: AsyncSession, span: Span, where: Sequence[Condition], *, limit: int | None = None, offset: int = 0
+    session: AsyncSession, span: Span, among: Among, *, limit: int | None = None, offset: int = 0
 ) -> list[Figures]:
-    """Units that meet the conditions, best first, each with the figures of the whole span."""
-    return (await read_ranked(session, span, where, limit=limit, offset=offset))[0]
+    """The units, best first, each with the figures of the whole span."""
+    return (await read_ranked(session, span, among, limit=limit, offset=offset))[0]
 
 
 async def read_ranked(
-    session: AsyncSession, span: Span, where: Sequence[Condition], *, limit: int | None = None, offset: int = 0
+    session: AsyncSession, span: Span, among: Among, *, limit: int | None = None, offset: int = 0
 ) -> tuple[list[Figures], int]:
     """One page of `list_ranked`, and how many units there are in all."""
-    rows = await rank_units(session, span, where, limit=limit, offset=offset)
+    rows = await rank_units(session, span, among, limit=limit, offset=offset)
     speeds = await _speeds(session, span, [row.unit.id for row in rows if row.rank])
     nothing: Speed = (None, None, None)
     figures = [
@@ -171,16 +171,14 @@ async def read_ranked(
 
 async def _speeds(session: AsyncSession, span: Span, unit_ids: Sequence[int]) -> dict[int, Speed]:
     """First (of a single alert), median and 90 % latency over all groups reached in the span."""
-    tallies: dict[int, Tally] = {}
-    for table, _, these in sources(span) if unit_ids else []:
-        first = table.first_ms if table is Rollup else sa.null()
-        query = sa.select(table.unit_id, first, table.histogram).where(these, table.unit_id.in_(unit_ids))
-        for unit_id, first_ms, histogram in await session.execute(query):
-            tally = tallies.setdefault(unit_id, Tally())
-            tally.merge(Tally(first_ms=first_ms, histogram=from_stored(histogram)))
     alone = not span.months and len(span.alert_ids) == 1  # only then is "the first" something one can speak of
-    known = {unit_id: tally.first_ms for unit_id, tally in tallies.items()} if alone else {}
-    return {unit_id: _speed(to_stored(one.histogram), known.get(unit_id)) for unit_id, one in tallies.items()}
+    rows = await read_histograms(session, span, unit_ids)
+    if len(rows) == len(unit_ids):  # nothing to add up
+        return {unit_id: _speed(histogram, first_ms if alone else None) for unit_id, first_ms, histogram in rows}
+    added: dict[int, Histogram] = {}
+    for unit_id, _, histogram in rows:
+        add(added.setdefault(unit_id, {}), from_stored(histogram))
+    return {unit_id: _speed(to_stored(histogram), None) for unit_id, histogram in added.items()}
 
 
 def _speed(histogram: list[Any], first_ms: int | None) -> Speed:

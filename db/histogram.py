@@ -50,16 +50,14 @@ def quantile_ms(stored: list[Any], share: float, *, first_ms: int | None = None)
     The nearest-rank quantile, placed inside its bucket as if the bucket's groups were spread evenly on the
     logarithmic scale. `first_ms`, known exactly, is used where it says more: no quantile is below it.
     """
-    histogram = from_stored(stored)
-    total = sum(histogram.values())
+    total = sum(groups for _, groups in stored)
     if not total:
         return None
     rank = max(1, math.ceil(share * total))
     if rank == 1 and first_ms is not None:
         return float(first_ms)
     below = 0
-    for bucket in sorted(histogram):
-        groups = histogram[bucket]
+    for bucket, groups in stored:
         if below + groups >= rank:
             part = (rank - below - 0.5) / groups
             value = float(EDGES[bucket] * (EDGES[bucket + 1] / EDGES[bucket]) ** part)

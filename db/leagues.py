@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.figures import Figures, list_ranked, no_figures, read_ranked
 from db.models import Alert, Forward, Group, Person, Reach, Rollup, RollupMonth, Seen, Unit
 from db.periods import Span
-from db.ranking import Condition
+from db.ranking import Among, Condition
 from db.states import GroupMode, GroupState, UnitKind, UnitState, Way
 from db.units import NoSuchUnit, in_subtree
 
@@ -67,15 +67,13 @@ async def read_league(
     offset: int = 0,
 ) -> League:
     """Units of one level (and of these kinds) within a subtree, best first; see `db.ranking` for the rule."""
-    where: list[Condition] = [Unit.level == level, in_subtree(scope)]
-    if kinds:
-        where.append(Unit.kind.in_(kinds))
-    return League(*await read_ranked(session, span, where, limit=limit, offset=offset))
+    among = Among(level=level, kinds=tuple(kinds), scope=scope)
+    return League(*await read_ranked(session, span, among, limit=limit, offset=offset))
 
 
 async def get_span_figures(session: AsyncSession, span: Span, unit_id: int) -> Figures:
     """One unit's figures over a whole span; all zero when nothing was expected of it. Raises `NoSuchUnit`."""
-    rows = await list_ranked(session, span, [Unit.id == unit_id])
+    rows = await list_ranked(session, span, Among(unit_id=unit_id))
     if rows:
         return replace(rows[0], rank=None)  # alone it is no rank
     unit = await session.get(Unit, unit_id)  # retired, and nothing was expected

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,11 +24,38 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Rollup, RollupMonth, Unit
 from db.periods import Span
-from db.states import UnitState
+from db.states import UnitKind, UnitState
 from db.tally import COUNTS
 
-REACHED = ("pushed", "forwarded", "reported")
 Condition = sa.ColumnElement[bool]
+
+REACHED = ("pushed", "forwarded", "reported")
+
+
+@dataclass(frozen=True)
+class Among:
+    """Which units are compared: everything that is given must hold."""
+
+    level: int | None = None
+    kinds: tuple[UnitKind, ...] = ()
+    scope: str = ""  # a subtree
+    parent_id: int | None = None
+    unit_id: int | None = None
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(name for name in ("level", "kinds", "scope", "parent_id", "unit_id") if self._given(name))
+
+    def values(self) -> dict[str, Any]:
+        named = {name: getattr(self, name) for name in self.shape}
+        return named | ({"scope_end": f"{self.scope[:-1]}0"} if self.scope else {})
+
+    def _given(self, name: str) -> bool:
+        return getattr(self, name) not in (None, (), "")
+
+
+Shape = tuple[str, ...]
+"""Names of the conditions: statements are put together once for each, which takes longer than running them."""
 
 
 @dataclass(frozen=True)
@@ -42,49 +70,80 @@ class Ranked:
 
 
 async def rank_units(
-    session: AsyncSession,
-    span: Span,
-    where: Sequence[Condition],
-    *,
-    limit: int | None = None,
-    offset: int = 0,
+    session: AsyncSession, span: Span, among: Among, *, limit: int | None = None, offset: int = 0
 ) -> list[Ranked]:
-    """Units that meet the conditions, best first. A unit that has been retired since is among them only where it was
-    expected to have an alert."""
-    sums = _sums(span, where).subquery()
-    rank, expected = _rank(sums)
-    shown = sa.or_(Unit.state == UnitState.ACTIVE, expected > 0)
-    counts = [sa.func.coalesce(sums.c[name], 0) for name in (*COUNTS, "alerts")]
-    query = sa.select(Unit, rank, sa.func.count().over(), *counts).outerjoin(sums, sums.c.unit_id == Unit.id)
-    query = query.where(*where, shown).order_by(rank.is_(None), rank, Unit.path).limit(limit).offset(offset)
-    rows = (await session.execute(query)).all()
+    """The units, best first. One that has been retired since is among them only where it was expected to have an
+    alert."""
+    alone = len(span.months) + len(span.alert_ids) == 1
+    query = _ranking(among.shape, bool(span.months), bool(span.alert_ids or not span.months), alone)
+    values = among.values() | {"months": span.months, "alert_ids": span.alert_ids}
+    rows = (await session.execute(query.limit(limit).offset(offset), values)).all()
     end = 3 + len(COUNTS)
     return [Ranked(row[0], row[1], [int(n) for n in row[3:end]], int(row[end]), row[2]) for row in rows]
 
 
-def sources(span: Span) -> list[tuple[Any, Any, Condition]]:
-    """Tables to read, what counts their alerts, and which of their rows."""
-    found: list[tuple[Any, Any, Condition]] = []
-    if span.months:
-        found.append((RollupMonth, RollupMonth.alerts, RollupMonth.month.in_(span.months)))
-    if span.alert_ids or not span.months:
-        found.append((Rollup, sa.literal_column("1"), Rollup.alert_id.in_(span.alert_ids)))
+async def read_histograms(
+    session: AsyncSession, span: Span, unit_ids: Sequence[int]
+) -> list[tuple[int, int | None, list[Any]]]:
+    """(unit id, first latency in ms or None, stored histogram) of every row that the span adds up."""
+    found: list[tuple[int, int | None, list[Any]]] = []
+    values = {"unit_ids": unit_ids, "months": span.months, "alert_ids": span.alert_ids}
+    for table, keys in ((RollupMonth, span.months), (Rollup, span.alert_ids)):
+        if keys and unit_ids:
+            found += [(row[0], row[1], row[2]) for row in await session.execute(_histograms(table), values)]
     return found
 
 
-def _sums(span: Span, where: Sequence[Condition]) -> sa.Select[Any]:
+@cache
+def _histograms(table: Any) -> sa.Select[Any]:
+    first = table.first_ms if table is Rollup else sa.null()
+    query = sa.select(table.unit_id, first, table.histogram).where(_these(table))
+    return query.where(table.unit_id.in_(sa.bindparam("unit_ids", expanding=True)))
+
+
+@cache
+def _ranking(shape: Shape, by_month: bool, by_alert: bool, alone: bool) -> sa.Select[Any]:
+    where = [_CONDITIONS[name] for name in shape]
+    sums = _sums(where, [table for table, used in ((RollupMonth, by_month), (Rollup, by_alert)) if used], alone)
+    rank, expected = _rank(sums)
+    shown = sa.or_(Unit.state == UnitState.ACTIVE, expected > 0)
+    counts = [sa.func.coalesce(sums.c[name], 0) for name in (*COUNTS, "alerts")]
+    query = sa.select(Unit, rank, sa.func.count().over(), *counts).outerjoin(sums, sums.c.unit_id == Unit.id)
+    return query.where(*where, shown).order_by(rank.is_(None), rank, Unit.path)
+
+
+_CONDITIONS: dict[str, Condition] = {
+    "level": Unit.level == sa.bindparam("level"),
+    "kinds": Unit.kind.in_(sa.bindparam("kinds", expanding=True)),
+    "scope": sa.and_(Unit.path >= sa.bindparam("scope"), Unit.path < sa.bindparam("scope_end")),
+    "parent_id": Unit.parent_id == sa.bindparam("parent_id"),
+    "unit_id": Unit.id == sa.bindparam("unit_id"),
+}
+
+
+def _these(table: Any) -> Condition:
+    if table is RollupMonth:
+        return RollupMonth.month.in_(sa.bindparam("months", expanding=True))
+    return Rollup.alert_id.in_(sa.bindparam("alert_ids", expanding=True))
+
+
+def _sums(where: Sequence[Condition], tables: Sequence[Any], alone: bool) -> Any:
     """Unit id and figures. The units' conditions are inside, or both databases would add up all other units first."""
     parts = [
-        sa.select(Unit.id.label("unit_id"), *(getattr(table, name) for name in COUNTS), alerts.label("alerts"))
+        sa.select(
+            Unit.id.label("unit_id"),
+            *(getattr(table, name) for name in COUNTS),
+            (RollupMonth.alerts if table is RollupMonth else sa.literal_column("1")).label("alerts"),
+        )
         .join(table, table.unit_id == Unit.id)
-        .where(*where, these)
-        for table, alerts, these in sources(span)
+        .where(*where, _these(table))
+        for table in tables
     ]
-    if len(parts) == 1 and len(span.months) + len(span.alert_ids) == 1:
-        return parts[0]
+    if alone:
+        return parts[0].subquery()
     every = sa.union_all(*parts).subquery() if len(parts) > 1 else parts[0].subquery()
     added = (sa.func.sum(every.c[name]).label(name) for name in (*COUNTS, "alerts"))
-    return sa.select(every.c.unit_id, *added).group_by(every.c.unit_id)
+    return sa.select(every.c.unit_id, *added).group_by(every.c.unit_id).subquery()
 
 
 def _rank(sums: Any) -> tuple[sa.ColumnElement[int | None], sa.ColumnElement[int]]:
