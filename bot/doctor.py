@@ -8,11 +8,11 @@ import errno
 import shutil
 import socket
 import tempfile
-import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from bot.backups import list_backups
 from bot.clock import duration_text, local_text
 from bot.doctor_rows import examine_database
 from bot.errors import SettingsError
@@ -23,6 +23,7 @@ GB = 1024**3
 LITTLE_SPACE = GB  # a county's database with its log and a month of backups is some hundred MB
 NO_SPACE = GB // 20
 OLD_BACKUP = 7 * 86400.0  # seconds
+OLD_AUTO_BACKUP = 2 * 86400.0
 ANSWER_SECONDS = 3.0
 EARLIEST = 2026  # no office ran this program before
 
@@ -46,7 +47,7 @@ async def examine(
     port, answering = await _port(settings)
     findings.append(port)
     findings += await examine_database(settings, now=now, running=answering, full=full, progress=progress)
-    findings.append(await asyncio.to_thread(_backups, settings))
+    findings.append(await asyncio.to_thread(_backups, settings, now))
     return findings
 
 
@@ -135,12 +136,16 @@ async def _is_ours(settings: Settings) -> bool:
     return False
 
 
-def _backups(settings: Settings) -> Finding:
-    files = list((settings.data_dir / "backups").glob("xinfang-*.db"))
-    mend = "运行 python bot.py backup，并安排每天自动备份（docs/backup.md）"
+def _backups(settings: Settings, now: datetime) -> Finding:
+    files = list_backups(settings)
+    by_itself = settings.backup_daily > 0
+    mend = "运行 python bot.py backup；" + (
+        "自动备份已开启，程序要开着才会备份，失败原因见日志"
+        if by_itself
+        else "并用设置 backup_daily 开启自动备份（docs/backup.md）"
+    )
     if not files:
         return warn("备份", "还没有备份", mend)
-    newest = max(files, key=lambda path: path.stat().st_mtime)
-    age = max(0.0, time.time() - newest.stat().st_mtime)
-    text = f"最近一次在 {duration_text(age)}前：{newest.name}"
-    return warn("备份", text, mend) if age > OLD_BACKUP else ok("备份", text)
+    age = max(0.0, (now - files[0].made_at).total_seconds())
+    text = f"最近一次在 {duration_text(age)}前：{files[0].path.name}"
+    return warn("备份", text, mend) if age > (OLD_AUTO_BACKUP if by_itself else OLD_BACKUP) else ok("备份", text)

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 from rich.progress import Progress, TaskID
+from rich.table import Table
 from rich.text import Text
 
 from bot.backup import Backup, default_path, make_backup
+from bot.backups import BackupFile, list_backups
 from bot.clock import local_text
 from bot.errors import UserError
 from bot.restoring import BackupFacts, Restored, inspect_backup, restore_backup
@@ -23,9 +25,13 @@ Json = Annotated[bool, typer.Option("--json", help="输出一行 JSON，供脚�
 def backup(
     file: Annotated[Path | None, typer.Argument(help="备份文件；默认在数据目录的 backups 下，以时间命名")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="文件已存在时覆盖")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="只列出已有的备份，最近的在前")] = False,
     as_json: Json = False,
 ) -> None:
     """备份全部数据为一个文件；程序运行时也可以备份。"""
+    if listing:
+        _list(as_json=as_json)
+        return
 
     async def work(settings: Settings) -> Backup:
         now = datetime.now(UTC)
@@ -45,6 +51,26 @@ def backup(
     out.print(
         Text(f"{_size(made.size)}，{len(made.rows)} 张表 {rows:,} 行，已核对。备份含口令散列和咨询内容，请妥善保管。")
     )
+
+
+def _list(*, as_json: bool) -> None:
+    async def work(settings: Settings) -> tuple[list[BackupFile], Settings]:
+        return list_backups(settings), settings
+
+    files, settings = run_command(work, as_json=as_json)
+    if as_json:
+        print_json(
+            [{"file": each.path, "made_at": each.made_at, "size": each.size, "auto": each.auto} for each in files]
+        )
+        return
+    if not files:
+        out.print(Text("还没有备份", style="yellow"))
+        return
+    table = Table("时间", "大小", "方式", "文件", header_style="bold")
+    for each in files:
+        made = local_text(each.made_at, settings.zone, seconds=True)
+        table.add_row(made, _size(each.size), "自动" if each.auto else "手动", Text(str(each.path), overflow="fold"))
+    out.print(table)
 
 
 def restore(

@@ -26,6 +26,8 @@ GROUPS = {
     "people": "人员绑定",
     "account": "账号",
     "room": "群的归属",
+    "backup": "备份",
+    "audit": "审计日志本身",
 }
 ACTIONS = {
     "alert.create": "写预警",
@@ -56,6 +58,8 @@ ACTIONS = {
     "user.recovery_codes": "换新的恢复码",
     "user.recovery_used": "用恢复码登录",
     "user.sessions_ended": "退出其他登录",
+    "backup.make": "自动备份",
+    "audit.tidy": "清理到期的审计日志",
     "lead.close": "处理线索",
     "library.begin": "开始修改诈骗类型",
     "library.edit": "修改诈骗类型",

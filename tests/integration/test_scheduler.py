@@ -10,9 +10,9 @@ from bot import alerts
 from bot.clock import SystemClock
 from bot.events import Events
 from bot.scheduler import Scheduler, is_overdue
-from db.models import Alert, Delivery, Incoming, Question, Reply, Send, Tick
+from db.models import Alert, Delivery, Reply
 from db.session import Database
-from db.states import AlertState, AnswerKind, DeliveryState
+from db.states import AlertState, DeliveryState
 from tests.factories import make_alert
 from tests.fakes import START, FakeClock
 from tests.world import World, build_world, content, quick_settings, release, until
@@ -96,26 +96,6 @@ async def test_it_wakes_by_itself_and_stops_cleanly(sqlite_database: Database) -
     assert found.released_at is not None
     assert found.scheduled_at is not None
     assert timedelta(0) <= found.released_at - found.scheduled_at < timedelta(seconds=1)
-
-
-async def test_tidying_keeps_what_it_must_and_runs_once_a_day(database: Database) -> None:
-    clock = FakeClock()
-    world = await _world(database)
-    old, new = START - timedelta(days=SETTINGS.question_days + 1), START - timedelta(days=1)
-    async with database.write() as session:
-        for number, at in enumerate((old, new)):
-            session.add(Incoming(channel="local", message_id=f"m{number}", at=at, outcome="silent"))
-            session.add(Send(account_id=world.accounts[0].id, at=at))
-            question = {"channel": "local", "room_id": "r", "member_hash": "0" * 32, "kind": AnswerKind.NONE}
-            session.add(Question(text=f"问{number}", asked_at=at, types=[], score=0, **question))
-    schedulers = [Scheduler(SETTINGS, database, clock, Events()) for _ in range(2)]
-    for scheduler in schedulers:
-        await scheduler.tidy()
-    async with database.read() as session:
-        assert list(await session.scalars(sa.select(Incoming.message_id))) == ["m1"]
-        assert list(await session.scalars(sa.select(Question.text).order_by(Question.id))) == ["", "问1"]
-        assert await session.scalar(sa.select(sa.func.count()).select_from(Send)) == 1
-        assert await session.scalar(sa.select(sa.func.count()).select_from(Tick)) == 1
 
 
 async def test_stale_replies_are_skipped(database: Database) -> None:

@@ -1,0 +1,112 @@
+"""How long things are kept. Once a night everything goes whose time is over, in small pieces, so that no writer waits.
+
+Words go first and rows stay where figures are counted from them; the audit log stays for six months at least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.audit import audit
+from bot.identity import SYSTEM
+from bot.settings import Settings
+from db.dml import affected
+from db.leads import forget_texts
+from db.models import (
+    AuditEntry,
+    Incoming,
+    LocalMessage,
+    LoginFailure,
+    Question,
+    Reply,
+    Send,
+    Tick,
+    WebSession,
+)
+from db.seen import forget_visitors
+from db.session import Database
+from db.states import DeliveryState
+
+PIECE: Final = 2000  # rows of one transaction: some 10 ms
+DONE_REPLIES: Final = (
+    DeliveryState.SENT,
+    DeliveryState.FAILED,
+    DeliveryState.SKIPPED,
+    DeliveryState.CANCELLED,
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Rows of `table` whose `column` is older than `kept`, and which fulfil `which`, lose `blanks`, or go whole."""
+
+    table: Any
+    column: Any
+    kept: timedelta
+    which: Any = None
+    blanks: str = ""
+
+    def over(self, now: datetime) -> Any:
+        old = self.column < now - self.kept
+        return old if self.which is None else sa.and_(old, self.which)
+
+
+def rules(settings: Settings) -> list[Rule]:
+    """Everything that has a time. What is not here is kept: alerts, deliveries, reach, figures, the registry."""
+    words = timedelta(days=settings.question_days)
+    return [
+        Rule(Question, Question.asked_at, words, Question.text != "", blanks="text"),
+        Rule(Reply, Reply.created_at, words, sa.and_(Reply.text != "", Reply.state.in_(DONE_REPLIES)), blanks="text"),
+        Rule(LocalMessage, LocalMessage.at, words, LocalMessage.taken),
+        Rule(Incoming, Incoming.at, timedelta(days=settings.incoming_days)),
+        Rule(AuditEntry, AuditEntry.at, timedelta(days=settings.audit_days)),
+        Rule(Send, Send.at, timedelta(days=2)),
+        Rule(LoginFailure, LoginFailure.at, timedelta(days=1)),
+        Rule(WebSession, WebSession.expires_at, timedelta(0)),
+        Rule(Tick, Tick.at, timedelta(days=30)),
+    ]
+
+
+async def tidy(
+    database: Database, settings: Settings, *, now: datetime, going_on: Callable[[], bool] = lambda: True
+) -> dict[str, int]:
+    """Remove what is kept no longer; returns rows by table. `going_on` turns false when the program stops: what is
+    left goes the next night."""
+    removed: dict[str, int] = {}
+    for rule in rules(settings):
+        count = await _apply(database, rule, now, going_on)
+        if count:
+            removed[rule.table.__tablename__] = count
+    async with database.write() as session:
+        await forget_visitors(session, now.astimezone(settings.zone).date())
+        await forget_texts(session, now - timedelta(days=settings.lead_days))
+        if removed.get("audit"):
+            detail = {"entries": removed["audit"], "days": settings.audit_days}
+            await audit(session, SYSTEM, now, "audit.tidy", "审计日志", detail)
+    return removed
+
+
+async def _apply(database: Database, rule: Rule, now: datetime, going_on: Callable[[], bool]) -> int:
+    total = 0
+    while going_on():
+        async with database.write() as session:
+            count = await _piece(session, rule, now)
+        total += count
+        if count < PIECE:
+            break
+    return total
+
+
+async def _piece(session: AsyncSession, rule: Rule, now: datetime) -> int:
+    keys: Sequence[Any] = sa.inspect(rule.table).primary_key
+    oldest = sa.select(*keys).where(rule.over(now)).limit(PIECE)
+    chosen = sa.tuple_(*keys).in_(oldest) if len(keys) > 1 else keys[0].in_(oldest)
+    if rule.blanks:
+        return await affected(session, sa.update(rule.table).where(chosen).values({rule.blanks: ""}))
+    return await affected(session, sa.delete(rule.table).where(chosen))

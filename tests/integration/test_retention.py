@@ -1,0 +1,131 @@
+"""What is kept no longer goes, and nothing else: on both databases, in pieces, once a night."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from bot import retention
+from bot.events import Events
+from bot.scheduler import Scheduler
+from bot.settings import Settings, load_settings
+from db.models import (
+    Alert,
+    AuditEntry,
+    Incoming,
+    Lead,
+    LocalMessage,
+    LocalRoom,
+    LoginFailure,
+    Question,
+    Reply,
+    Send,
+    Tick,
+)
+from db.session import Database
+from db.states import AnswerKind, ContentKind, DeliveryState, LeadReason, LeadState
+from tests.factories import make_account, make_alert
+from tests.fakes import START, FakeClock
+from tests.world import quick_settings
+
+SETTINGS = quick_settings(backup_daily=0)
+NIGHT = START + timedelta(hours=18, minutes=40)  # 03:40 in Shanghai
+
+
+async def _fill(database: Database, at: datetime, name: str) -> None:
+    """One row of everything that has a time, written at `at`."""
+    async with database.write() as session:
+        account = await make_account(session, name=f"账号{name}")
+        room = LocalRoom(room_id=f"room-{name}", name="群", account=account.name)
+        session.add(room)
+        await session.flush()
+        asked = Question(
+            channel="local",
+            room_id="r",
+            member_hash="0" * 32,
+            kind=AnswerKind.NONE,
+            types=[],
+            score=0,
+            text=f"问{name}",
+            asked_at=at,
+        )
+        said: dict[str, Any] = {"sender_id": "p", "sender_name": "王", "kind": ContentKind.TEXT, "payload": {}}
+        lead: dict[str, Any] = {"reason": LeadReason.UNANSWERED, "state": LeadState.CLOSED, "asker": "王"}
+        reply: dict[str, Any] = {"channel": "local", "account_id": account.id, "room_id": "r", "created_at": at}
+        session.add_all(
+            [
+                asked,
+                Incoming(channel="local", message_id=f"m{name}", at=at, outcome="silent"),
+                Send(account_id=account.id, at=at),
+                AuditEntry(at=at, actor="李静", action="alert.start", subject=name),
+                LoginFailure(key=f"user:{name}", at=at),
+                LocalMessage(room_id=room.room_id, text=f"话{name}", at=at, taken=True, **said),
+                Lead(text=f"线索{name}", answer="答", created_at=at, **lead),
+                Reply(message_id=f"done{name}", text=f"答{name}", state=DeliveryState.SENT, **reply),
+                Reply(message_id=f"doubt{name}", text=f"疑{name}", state=DeliveryState.UNKNOWN, **reply),
+            ]
+        )
+
+
+async def _all(database: Database, query: Any) -> list[Any]:
+    async with database.read() as session:
+        return list(await session.scalars(query))
+
+
+async def test_each_thing_goes_when_its_time_is_over(database: Database) -> None:
+    async with database.write() as session:
+        alert = await make_alert(session, created_at=NIGHT - timedelta(days=2000))
+    for days in (1, 31, 181, 1096):
+        await _fill(database, NIGHT - timedelta(days=days), str(days))
+    removed = await retention.tidy(database, SETTINGS, now=NIGHT)
+    assert await _all(database, sa.select(Incoming.message_id)) == ["m1"]
+    assert await _all(database, sa.select(Question.text).order_by(Question.id)) == ["问1", "问31", "", ""]
+    assert await _all(database, sa.select(Lead.text).order_by(Lead.id)) == ["线索1", "线索31", "", ""]
+    assert await _all(database, sa.select(Lead.asker).order_by(Lead.id)) == ["王", "王", "", ""]
+    assert await _all(database, sa.select(LocalMessage.text).order_by(LocalMessage.id)) == ["话1", "话31"]
+    texts = await _all(database, sa.select(Reply.text).order_by(Reply.id))
+    assert texts == ["答1", "疑1", "答31", "疑31", "", "疑181", "", "疑1096"]  # what is in doubt is still compared
+    assert len(await _all(database, sa.select(Send.id))) == 1
+    subjects = await _all(database, sa.select(AuditEntry.subject).order_by(AuditEntry.id))
+    assert subjects == ["1", "31", "181", "审计日志"]
+    assert removed["audit"] == 1
+    assert await _all(database, sa.select(Alert.id)) == [alert.id]
+    assert await retention.tidy(database, SETTINGS, now=NIGHT) == {}
+
+
+def test_the_audit_log_stays_for_six_months_at_least() -> None:
+    assert Settings.model_fields["audit_days"].default >= 183
+    with pytest.raises(Exception, match="183"):
+        load_settings(audit_days=182)
+
+
+async def test_it_works_in_pieces_and_stops_when_the_program_does(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "PIECE", 10)
+    async with database.write() as session:
+        for number in range(25):
+            session.add(
+                Incoming(channel="c", message_id=str(number), at=START - timedelta(days=99), outcome="silent")
+            )
+    turns = iter([True] * 5)  # three kinds with nothing to remove, then two pieces of this one
+    await retention.tidy(database, SETTINGS, now=START, going_on=lambda: next(turns, False))
+    assert len(await _all(database, sa.select(Incoming.message_id))) == 5
+    assert await retention.tidy(database, SETTINGS, now=START) == {"incoming": 5}
+    assert await _all(database, sa.select(Incoming.message_id)) == []
+
+
+async def test_once_a_night_however_many_schedulers(database: Database) -> None:
+    clock = FakeClock(NIGHT - timedelta(minutes=20))
+    await _fill(database, NIGHT - timedelta(days=200), "old")
+    schedulers = [Scheduler(SETTINGS, database, clock, Events()) for _ in range(2)]
+    await schedulers[0].upkeep()
+    assert await _all(database, sa.select(Question.text)) == ["问old"]  # it is not half past three yet
+    clock.advance(20 * 60)
+    for scheduler in schedulers:
+        await scheduler.upkeep()
+    assert await _all(database, sa.select(Question.text)) == [""]
+    assert await _all(database, sa.select(Tick.name)) == ["tidy"]
