@@ -22,10 +22,10 @@ from bot.errors import NotFound, WrongState
 from bot.events import Events
 from bot.identity import Actor
 from bot.permissions import Permission, require
+from bot.phone_reports import settle_reports
 from bot.quiet import in_quiet_hours
 from bot.reminder_plan import Charges, Due, Liaison, charge_of
 from bot.reminding import AT_ONCE, Crew, find_live, load_charges, remind, remind_due, text_for
-from bot.reports import settle_reports
 from bot.settings import Settings
 from db import reminder_queue as queue
 from db import reminders as store

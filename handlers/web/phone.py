@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.errors import Forbidden, UserError
 from bot.liaison_links import Holder, find_holder
 from bot.phone import SHOWN, load_phone_page
-from bot.reports import report_group, undo_report
+from bot.phone_reports import report_group, undo_report
 from handlers.web.forms import int_of, text_of
 from handlers.web.keys import ENGINE
 from handlers.web.middlewares import status_of

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from bot.identity import Actor
 from bot.liaison_links import make_link, revoke_links
-from bot.reports import settle_reports
+from bot.phone_reports import settle_reports
 from db import rollup
 from db.figures import get_figures
 from db.models import Alert, AuditEntry, Forward, Group, HeldReport, Person, PersonRoom, Reach, Reminder, Unit
