@@ -160,6 +160,7 @@ class Settings(BaseSettings):
     session_hours: int = Field(12, ge=1, le=168, description="网页登录有效时长（小时）")
     idle_minutes: int = Field(120, ge=5, le=10_080, description="多少分钟没有打开页面就自动退出登录")
     login_attempts: int = Field(5, ge=1, le=100, description="15 分钟内同一账号允许的登录失败次数；同一地址是它的四倍")
+    api_per_minute: int = Field(300, ge=1, le=1_000_000, description="接口：同一令牌每分钟最多多少次请求")
     release_code: bool = Field(False, description="发布预警、通过知识库修改时，必须输入两步验证的动态码")
     metrics_token: str = Field(
         "", max_length=200, repr=False, description="读取 /metrics 的令牌；留空则只有本机可以读取"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bot.library_trial import Trials
+from handlers.web.api.pages import add_api
 from handlers.web.keys import ENGINE, STOPPING
 from handlers.web.library_try import TRIALS
 from handlers.web.live import SHARED, Shared
@@ -36,6 +37,7 @@ def create_web(engine: Engine) -> web.Application:
     setup_templates(app, engine.settings)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))
+    add_api(app)
     app.router.add_static("/static/", STATIC)
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_end_live_pages)

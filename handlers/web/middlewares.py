@@ -10,18 +10,19 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from bot.errors import Forbidden, ImportRefused, Invalid, NotFound, UserError, WrongState
+from bot.errors import UserError
 from bot.identity import Actor
-from bot.portal import TooManyQuestions
-from bot.sign_in import TooManyAttempts, token_hash
-from db.groups import NoSuchGroup
+from bot.sign_in import token_hash
 from db.states import Role
-from db.units import NoSuchUnit
 from db.users import SessionRow, find_session, touch_session
+from handlers.web.api.definitions import PREFIX as API
 from handlers.web.keys import ENGINE, FRAME_ANCESTORS, NOBODY_CSRF, VISITOR, Visitor
+from handlers.web.problems import EXPECTED, Trouble, status_of, trouble_of
 from handlers.web.proxies import is_encrypted, visitor_address
 from handlers.web.rights import PasswordNeeded, SignInNeeded
 from handlers.web.views import page
+
+__all__ = ["add_headers", "errors", "sessions", "set_cookie", "status_of"]
 
 log = logging.getLogger(__name__)
 
@@ -44,25 +45,6 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-_STATUS: tuple[tuple[type[Exception], int], ...] = (
-    (SignInNeeded, 401),
-    (PasswordNeeded, 403),
-    (Forbidden, 403),
-    (NotFound, 404),
-    (NoSuchUnit, 404),
-    (NoSuchGroup, 404),
-    (WrongState, 409),
-    (Invalid, 422),
-    (ImportRefused, 422),
-    (TooManyAttempts, 429),
-    (TooManyQuestions, 429),
-    (UserError, 400),
-)
-_HTTP_MESSAGES = {
-    404: "没有这个页面",
-    405: "这个地址不支持这样的请求",
-    413: "提交的内容过大",
-}
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -82,48 +64,35 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 @web.middleware
 async def errors(request: web.Request, handler: Next) -> web.StreamResponse:
-    """The one place that decides how an error looks: a page, or `{"error": {"message": …}}`."""
+    """The one place that decides how an error looks: a page, or JSON (`handlers.web.problems`)."""
     try:
         return await handler(request)
     except (SignInNeeded, PasswordNeeded) as error:
-        if _wants_json(request):
-            return _json_error(request, status_of(error), str(error))
-        raise _redirect(request, error) from None
-    except (UserError, NoSuchUnit, NoSuchGroup) as error:
-        message = str(error) if isinstance(error, UserError) else "没有找到，或不在您的管辖范围内"
-        return await _answer(request, status_of(error), message, getattr(error, "faults", None))
+        if not _wants_json(request):
+            raise _redirect(request, error) from None
+        return await _answer(request, trouble_of(error))
+    except EXPECTED as error:
+        return await _answer(request, trouble_of(error))
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return await _answer(request, error.status, _HTTP_MESSAGES.get(error.status, error.reason))
+        return await _answer(request, trouble_of(error))
     except Exception:
         reference = secrets.token_hex(4)
         log.exception("request failed", extra={"reference": reference, "path": request.path})
-        return await _answer(request, 500, f"系统出错了，已记录（编号 {reference}）。请稍后重试，仍不行请联系管理员")
-
-
-def status_of(error: Exception) -> int:
-    return next(status for kind, status in _STATUS if isinstance(error, kind))
+        message = f"系统出错了，已记录（编号 {reference}）。请稍后重试，仍不行请联系管理员"
+        return await _answer(request, Trouble(500, "internal", message))
 
 
 def _wants_json(request: web.Request) -> bool:
     accept = request.headers.get("Accept", "")
-    return "application/json" in accept or "text/event-stream" in accept
+    return "application/json" in accept or "text/event-stream" in accept or request.path.startswith(f"{API}/")
 
 
-async def _answer(
-    request: web.Request, status: int, message: str, faults: object | None = None
-) -> web.StreamResponse:
+async def _answer(request: web.Request, trouble: Trouble) -> web.StreamResponse:
     if _wants_json(request):
-        return _json_error(request, status, message, faults)
-    return await page(request, "error.html", status=status, message=message)
-
-
-def _json_error(_request: web.Request, status: int, message: str, faults: object | None = None) -> web.StreamResponse:
-    error: dict[str, object] = {"message": message}
-    if isinstance(faults, dict):
-        error["faults"] = faults
-    return web.json_response({"error": error}, status=status)
+        return web.json_response(trouble.to_json(), status=trouble.status, headers=trouble.headers)
+    return await page(request, "error.html", status=trouble.status, message=trouble.message)
 
 
 def _redirect(request: web.Request, error: UserError) -> web.HTTPSeeOther:
@@ -138,9 +107,11 @@ async def sessions(request: web.Request, handler: Next) -> web.StreamResponse:
     """Find out who is asking. Whoever is nobody gets a form secret, so that the sign-in form is guarded as well."""
     if request.path in COOKIELESS or request.path.startswith(("/static/", "/ask/", "/a/", "/m/")):
         return await handler(request)
-    visitor = await _find_visitor(request)
+    is_api = request.path.startswith(f"{API}/")  # where no form is shown, and a token may say who asks
+    visitor = None if is_api and "Authorization" in request.headers else await _find_visitor(request)
     if visitor is not None:
         request[VISITOR] = visitor
+    if visitor is not None or is_api:
         return await handler(request)
     known = request.cookies.get(FORM_COOKIE, "")
     request[NOBODY_CSRF] = known if len(known) >= 32 else secrets.token_urlsafe(24)

@@ -60,7 +60,7 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
 
     async def guard(request: web.Request) -> web.StreamResponse:
         if not (route.secret_address and request.headers.get("Origin") == "null"):
-            _check_origin(request)
+            check_origin(request)
         actor = _actor(request, route)
         arguments = () if actor is None else (actor,)
         if request.method in SAFE:
@@ -69,7 +69,7 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
         form = await request.post() if request.content_type in FORMS else {}
         try:
             if not route.cookieless:
-                _check_csrf(request, form)
+                check_csrf(request, form)
             return await route.handler(request, *arguments)
         finally:
             for value in form.values():  # uploads are temporary files, also those that nobody asked for
@@ -93,7 +93,7 @@ def _actor(request: web.Request, route: Route) -> Actor | None:
     return visitor.actor
 
 
-def _check_origin(request: web.Request) -> None:
+def check_origin(request: web.Request) -> None:
     """A change, or a WebSocket, is only taken from a page of our own: browsers say where they come from."""
     opens_socket = request.headers.get("Upgrade", "").lower() == "websocket"
     if request.method in SAFE and not opens_socket:
@@ -103,7 +103,7 @@ def _check_origin(request: web.Request) -> None:
         raise Forbidden("请求不是从本系统页面发出的，已拒绝；请从本系统页面重新操作")
 
 
-def _check_csrf(request: web.Request, form: Mapping[str, Any]) -> None:
+def check_csrf(request: web.Request, form: Mapping[str, Any]) -> None:
     visitor: Visitor | None = request.get(VISITOR)
     expected = visitor.csrf if visitor is not None else request.get(NOBODY_CSRF, "")
     given = request.headers.get("X-CSRF-Token") or form.get("csrf", "")

@@ -248,7 +248,7 @@ async def test_the_preview_waits_for_the_morning(console: Console, county: Count
 async def test_a_preview_without_units_says_so(console: Console, county: County, writer: Browser) -> None:
     answer = await writer.json("/alerts/audience", scope="some")
     assert answer.status == 422
-    assert answer.json["error"]["faults"] == {"unit": "请至少选择一个单位，或改为全部单位"}
+    assert answer.json["error"]["fields"] == {"unit": "请至少选择一个单位，或改为全部单位"}
 
 
 async def test_nonsense_in_the_query_is_no_error(console: Console, county: County, writer: Browser) -> None:
