@@ -15,7 +15,7 @@ from bot.permissions import Permission, require
 from db import people
 from db.audit import record_audit
 from db.models import BindCode, Person, Unit
-from db.people import find_person
+from db.people import end_links, find_person
 from db.states import Role, UnitState
 from db.units import within
 
@@ -80,6 +80,8 @@ async def use_bind_code(session: AsyncSession, *, code: str, channel: str, membe
     if person is None:
         person = Person(channel=channel, member_hash=member_hash)
         session.add(person)
+    else:
+        await end_links(session, person.id)  # what was linked to is another unit's now
     person.name, person.role, person.unit_id, person.bound_at = found.name, found.role, found.unit_id, now
     await session.flush()
     await record_audit(

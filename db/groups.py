@@ -34,12 +34,14 @@ async def find_group_of_room(session: AsyncSession, channel: str, room_id: str) 
     return (await session.scalars(query)).one_or_none()
 
 
-async def list_groups(session: AsyncSession, *, scope: str = "", retired: bool = False) -> Sequence[Group]:
+async def list_groups(
+    session: AsyncSession, *, scope: str = "", retired: bool = False, limit: int | None = None
+) -> Sequence[Group]:
     """Groups of the units of a subtree, in the order of the tree and then of their codes."""
     query = sa.select(Group).join(Unit, Unit.id == Group.unit_id).where(in_subtree(scope))
     if not retired:
         query = query.where(Group.state != GroupState.RETIRED)
-    return (await session.scalars(query.order_by(Unit.path, Group.code))).all()
+    return (await session.scalars(query.order_by(Unit.path, Group.code).limit(limit))).all()
 
 
 async def list_groups_of_unit(session: AsyncSession, unit_id: int) -> Sequence[Group]:

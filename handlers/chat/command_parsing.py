@@ -13,6 +13,7 @@ MISSING: Final = "未转发"
 REPORT: Final = "已转发"
 DETAIL: Final = "明细"
 HELP: Final = "帮助"
+LINK: Final = "链接"
 
 MAX_MEMBERS: Final = 5000  # of one group; WeChat ends at 500, WeCom's internal groups at 2,000
 _ALIASES = {
@@ -22,8 +23,11 @@ _ALIASES = {
     "没转发": MISSING,
     "命令": HELP,
     "详情": DETAIL,
+    "手机页": LINK,
+    "手机页链接": LINK,
 }
-_WORDS = sorted([BIND, TOTALS, MISSING, REPORT, DETAIL, HELP, *_ALIASES], key=len, reverse=True)
+RENEW: Final = frozenset({"换新", "更换", "换一个", "重新生成", "作废"})
+_WORDS = sorted([BIND, TOTALS, MISSING, REPORT, DETAIL, HELP, LINK, *_ALIASES], key=len, reverse=True)
 _COMMAND = re.compile(rf"\s*(?P<name>{'|'.join(_WORDS)})(?P<space>[\s:：,，]*)(?P<rest>[^\n]{{0,120}}?)\s*")
 _ENDING = "。.!！~～"
 _QUOTES = str.maketrans("", "", "<>《》〈〉「」『』[]【】\"“”'‘’")
@@ -58,6 +62,8 @@ def parse_command(text: str) -> Command | None:
     name = _ALIASES.get(match["name"], match["name"])
     command = Command(name, match["rest"].strip(), bool(match["space"]))
     if name in (TOTALS, MISSING, HELP) and command.argument:
+        return None
+    if name == LINK and command.argument and command.argument not in RENEW:
         return None
     if name == DETAIL and command.argument and not _NUMBER.fullmatch(command.argument):
         return None

@@ -18,7 +18,8 @@ LISTED: Final = 15
 _COMMANDS = """转发统计：看所辖群收到了多少、多快
 未转发：看哪些群还没收到最近一条预警
 已转发 群名 人数：报告您转到了机器人不在的群（人数可不写）
-明细 预警编号：看一条预警在各下级单位的情况"""
+明细 预警编号：看一条预警在各下级单位的情况
+链接：打开手机页，复制正文、点一下就能报告"""
 
 
 def help_text(person: Person, unit: Unit) -> str:
@@ -78,9 +79,9 @@ def figures_lines(figures: Figures) -> list[str]:
         (Way.FORWARD, figures.forwarded_groups),
         (Way.REPORT, figures.reported_groups),
     )
-    by_way = " ".join(f"{way.label} {groups}" for way, groups in ways if groups)
+    by_way = " ".join(f"{way.label} {groups}" for way, groups in ways)
     times = f"最快 {duration_text(figures.first_s)}，中位 {duration_text(figures.median_s)}"
-    return [*counted, f"其中 {by_way}", times]
+    return [*counted, f"其中 {by_way}，按时 {figures.ontime_groups}", times]
 
 
 def missing_text(unit: Unit, alert: Alert, groups: Sequence[MissingGroup], total: int) -> str:
@@ -142,8 +143,18 @@ def no_group_text(unit: Unit, name: str) -> str:
 
 def many_groups_text(name: str, groups: Sequence[Group]) -> str:
     """More than one group may be meant."""
-    lines = [f"有几个群都像“{name[:40]}”，请写完整的群名或群编号："]
-    return _fit(lines, [f"· {group.name}（{group.code}）" for group in groups[:8]], len(groups), [])
+    which = "有几个群都像" if len(groups) > 1 else "没有完全一样的群名，可能是下面这个；您写的是"
+    lines = [f"{which}“{name[:40]}”，请用编号再报一次："]
+    ending = [f"例如：已转发 {groups[0].code}"]
+    return _fit(lines, [f"· {group.name}（{group.code}）" for group in groups[:8]], len(groups), ending)
+
+
+def link_text(url: str, days: int, office: str, *, renewed: bool) -> str:
+    """`url` is empty while the office has not said where its pages are reached from outside."""
+    old = "旧链接已作废。\n" if renewed else ""
+    if not url:
+        return f"{old}手机页还没有开通，请联系{office}。可以先用“未转发”和“已转发 群名”。"
+    return f"{old}您的手机页（{days} 天内有效，只供您本人，请勿转发）：\n{url}\n\n点开可以复制预警正文，转好的群点一下就报上了。换手机或外传了，发：链接 换新"
 
 
 def no_detail_text(number: str) -> str:

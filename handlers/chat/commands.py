@@ -9,13 +9,15 @@ from bot.addressing import Call, addressed_to, read_call
 from bot.app import Services
 from bot.errors import UserError
 from bot.forwarding import record_report
+from bot.group_names import Found, find_groups, guess_groups
+from bot.liaison_links import link_for, renew_link
 from bot.people import use_bind_code, void_bind_code
 from bot.permissions import Permission, allowed
 from bot.routing import Context, Outcome
 from db.figures import count_missing_groups, get_figures, latest_released, list_child_figures, list_missing_groups
 from db.forwards import list_live_expecting
-from db.group_search import list_groups_called
 from db.models import Alert, Group, Person, Unit
+from db.people import keep_room
 from db.states import ContentKind, Role
 from db.units import find_root, get_unit
 from handlers.chat import command_texts as texts
@@ -23,6 +25,7 @@ from handlers.chat.command_parsing import (
     BIND,
     DETAIL,
     HELP,
+    LINK,
     MAX_MEMBERS,
     MISSING,
     REPORT,
@@ -60,10 +63,10 @@ async def commands(context: Context[Services]) -> Outcome | None:
 
 
 def _meant(context: Context[Services], call: Call, command: Command) -> bool:
-    """In a group "帮助" and a bare "已转发" are things that people say to each other."""
+    """In a group "帮助", "链接" and a bare "已转发" are things that people say to each other."""
     if context.message.private or call.called:
         return True
-    return command.name != HELP and not (command.name == REPORT and not command.argument)
+    return command.name not in (HELP, LINK) and not (command.name == REPORT and not command.argument)
 
 
 def _say(context: Context[Services], text: str, *changed: str) -> Outcome:
@@ -95,11 +98,24 @@ async def _bind(context: Context[Services], call: Call, command: Command) -> Out
         )
     except UserError as error:
         return _say(context, str(error))
+    await keep_room(context.session, person.id, context.account.id, context.message.room_id, at=context.now)
     return _say(context, texts.bound_text(person, await get_unit(context.session, person.unit_id)), "people")
 
 
 async def _help(context: Context[Services], person: Person, unit: Unit, _: Command) -> Outcome:
     return _say(context, texts.help_text(person, await get_unit(context.session, person.unit_id)))
+
+
+async def _link(context: Context[Services], person: Person, _: Unit, command: Command) -> Outcome:
+    """The address of the own phone page, only ever said in private: whoever has it can report."""
+    settings = context.services.settings
+    if not context.message.private:
+        return _say(context, "手机页的链接只能私聊发给您，请加我为好友，私聊发：链接")
+    if person.role is not Role.LIAISON:
+        return _say(context, "手机页是给联络员用的；民警请用网页控制台。")
+    give = renew_link if command.argument else link_for
+    url = await give(context.session, settings, person, now=context.now)
+    return _say(context, texts.link_text(url, settings.phone_days, settings.office, renewed=bool(command.argument)))
 
 
 async def _totals(context: Context[Services], _: Person, unit: Unit, __: Command) -> Outcome:
@@ -145,30 +161,34 @@ async def _report(context: Context[Services], person: Person, unit: Unit, comman
     if not command.argument:
         return _say(context, texts.report_usage_text())
     report = parse_report(command.argument)
-    name, members, groups = await _find_groups(context, report, unit)
     sentence = not (command.spaced or context.message.private or read_call(context.message).called)
-    if sentence and len(groups) != 1:
+    name, members, found = await _find_groups(context, report, unit, guess=not sentence)
+    if sentence and not found.sure:
         return None  # "已转发到各群" in a group is talk
-    if not groups:
+    if not found.groups:
         return _say(context, texts.no_group_text(unit, name))
-    if len(groups) > 1:
-        return _say(context, texts.many_groups_text(name, groups))
+    if not found.sure:
+        return _say(context, texts.many_groups_text(name, found.groups))
+    group = found.groups[0]
     if members is not None and not 0 < members <= MAX_MEMBERS:
         return _say(context, texts.members_text(MAX_MEMBERS))
-    alert = await _reported_alert(context, groups[0], report.alert_number)
+    alert = await _reported_alert(context, group, report.alert_number)
     if alert is None:
         days = context.services.settings.forward_days
-        return _say(context, texts.no_alert_text(groups[0], days, report.alert_number))
-    return await _record(context, person, unit, alert, groups[0], members)
+        return _say(context, texts.no_alert_text(group, days, report.alert_number))
+    return await _record(context, person, unit, alert, group, members)
 
 
-async def _find_groups(context: Context[Services], report: Report, unit: Unit) -> tuple[str, int | None, list[Group]]:
-    """The first reading of the report that names any group of the unit's subtree."""
-    for name, members in report.readings:
-        groups = await list_groups_called(context.session, name, scope=unit.path) if name else []
-        if groups:
-            return name, members, list(groups)
-    return report.readings[0][0], None, []
+async def _find_groups(
+    context: Context[Services], report: Report, unit: Unit, *, guess: bool
+) -> tuple[str, int | None, Found]:
+    """The first reading of the report that names any group of the unit's subtree; strictly before guessing."""
+    for find in (find_groups, guess_groups) if guess else (find_groups,):
+        for name, members in report.readings:
+            found = await find(context.session, name, scope=unit.path)
+            if found.groups:
+                return name, members, found
+    return report.readings[0][0], None, Found()
 
 
 async def _reported_alert(context: Context[Services], group: Group, number: str) -> Alert | None:
@@ -198,5 +218,6 @@ COMMANDS: dict[str, tuple[Permission, Run]] = {
     REPORT: (Permission.SEE, _report),
     DETAIL: (Permission.SEE, _detail),
     HELP: (Permission.SEE, _help),
+    LINK: (Permission.SEE, _link),
 }
 """Every command with the permission it needs; all of them see the subtree of `_seen_unit` only."""

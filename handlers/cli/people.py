@@ -1,4 +1,4 @@
-"""Commands for people with a task: `people bind`."""
+"""Commands for people with a task: `people bind`, `people end-links`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import typer
 from rich.text import Text
 
 from bot.errors import NotFound
+from bot.liaison_links import revoke_links
 from bot.people import create_bind_code
 from bot.settings import Settings
+from db.people import list_people
 from db.states import Role
 from db.units import find_unit
 from handlers.cli.common import command_actor, open_database, out, print_json, run_command
@@ -20,7 +22,7 @@ people_app = typer.Typer(help="联络员与工作人员", no_args_is_help=True)
 
 @people_app.callback()
 def people() -> None:
-    """联络员与工作人员：发放绑定码。"""
+    """联络员与工作人员：发放绑定码，作废手机页链接。"""
 
 
 @people_app.command("bind")
@@ -56,3 +58,25 @@ def bind_command(
     else:
         out.print(Text(f"绑定码 {code[:4]} {code[4:]}", style="bold green"))
         out.print(Text(f"只显示这一次，{hours} 小时内有效，只能用一次。请 {name} 私聊机器人发送：绑定 {code}"))
+
+
+@people_app.command("end-links")
+def end_links_command(
+    name: Annotated[str, typer.Option("--name", help="姓名")],
+    unit: Annotated[str, typer.Option("--unit", help="单位编码")],
+) -> None:
+    """作废一位联络员的全部手机页链接：手机丢失或链接外传时用。"""
+
+    async def work(settings: Settings) -> int:
+        async with open_database(settings) as database, database.write() as session:
+            found = await find_unit(session, unit)
+            people = await list_people(session, scope=found.path) if found is not None else []
+            ids = [person.id for person in people if found and person.unit_id == found.id and person.name == name]
+            if not ids:
+                raise NotFound(f"单位 {unit} 没有叫{name}的联络员，请核对单位编码和姓名")
+            for person_id in ids:
+                await revoke_links(session, command_actor(), person_id, now=datetime.now(UTC))
+            return len(ids)
+
+    run_command(work)
+    out.print(Text(f"{name} 的手机页链接已全部作废；本人私聊机器人发“链接”可得到新的", style="bold green"))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bot.identity import SYSTEM
+from bot.liaison_links import find_holder
 from bot.people import create_bind_code
-from db.models import Forward, Person, Reach
+from bot.settings import load_settings
+from db.models import Forward, Person, PersonRoom, Reach
 from db.session import Database
 from db.states import Relation, Role, Way
 from tests.chatting import ALERT_TEXT, Chat
@@ -115,7 +119,7 @@ async def test_totals_are_of_the_own_subtree_and_the_last_three_alerts(chat: Cha
     assert latest.number in reply
     assert "群 3/5（60%）" in reply
     assert "人 240/400（60%）" in reply
-    assert "推送 2 转发 1" in reply
+    assert "推送 2 转发 1 报告 0" in reply
     assert "最快 8 秒" in reply
     assert "还差 2 个群" in reply
     assert "洋山" not in reply
@@ -226,6 +230,26 @@ async def test_names_are_matched_forgivingly(chat: Chat, name: str, group: str) 
     assert entry.members == 60
 
 
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [("金瓶社区", "JP01"), ("jpsq", "JP01"), ("JinPing", "JP01"), ("海宾一网格西", "HB03"), ("菜圆镇工作群", "CY01")],
+)
+async def test_slips_of_the_finger_and_names_by_sound_are_forgiven(chat: Chat, name: str, group: str) -> None:
+    await chat.release()
+    assert f"已记录：{chat.town.groups[group].name}，60 人" in await chat.say(LIAISON, f"已转发 {name} 60")
+    (entry,) = await chat.rows(Forward)
+    assert entry.group_id == chat.town.groups[group].id
+
+
+async def test_what_is_only_likely_is_asked_first(chat: Chat) -> None:
+    await chat.release()
+    reply = await chat.say(LIAISON, "已转发 金平杜区")
+    assert "可能是下面这个" in reply
+    assert "已转发 JP01" in reply
+    assert await chat.rows(Forward) == []
+    assert await chat.say(LIAISON, "已转发金瓶社区", "HB01") == ""  # in a group only what is certain is a command
+
+
 async def test_a_name_that_means_several_groups_lists_them(chat: Chat) -> None:
     await chat.release()
     reply = await chat.say(LIAISON, "已转发 一网格")
@@ -236,7 +260,7 @@ async def test_a_name_that_means_several_groups_lists_them(chat: Chat) -> None:
 
 async def test_nothing_outside_the_own_subtree_can_be_reported_or_seen(chat: Chat) -> None:
     await chat.release()
-    for name in ("YS01", "洋山镇反诈群", "洋山"):
+    for name in ("YS01", "洋山镇反诈群", "洋山", "羊山镇反诈群", "yszfzq"):
         assert "没有找到" in await chat.say(LIAISON, f"已转发 {name}")
     assert "没有找到" in await chat.say(LIAISON, "已转发 %")
     assert await chat.rows(Forward) == []
@@ -299,6 +323,66 @@ async def test_detail_of_an_alert_for_others_is_not_shown(chat: Chat) -> None:
     assert "没有编号" in reply
 
 
+# ── 链接 ────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def linked(database: Database) -> Chat:
+    chat = await Chat(database, load_settings(public_url="https://fz.example.cn")).build()
+    await chat.bind(LIAISON, "菜园镇")
+    return chat
+
+
+async def token_of(chat: Chat, text: str) -> str:
+    found = re.search(r"https://fz\.example\.cn/m/(\S+)", await chat.say(LIAISON, text))
+    assert found is not None
+    return found[1]
+
+
+async def holder_of(chat: Chat, token: str) -> str:
+    async with chat.database.read() as session:
+        holder = await find_holder(session, token, now=chat.clock.now())
+    return f"{holder.person.name} {holder.unit.name}" if holder else ""
+
+
+async def test_the_link_is_given_in_private_and_renewed_on_request(linked: Chat) -> None:
+    first = await token_of(linked, "链接")
+    assert await holder_of(linked, first) == f"{LIAISON} 菜园镇"
+    assert await holder_of(linked, await token_of(linked, "手机页")) != ""
+    second = await token_of(linked, "链接 换新")
+    assert await holder_of(linked, first) == ""
+    assert await holder_of(linked, second) == f"{LIAISON} 菜园镇"
+
+
+async def test_the_link_is_never_said_in_a_group_nor_to_anybody_else(linked: Chat) -> None:
+    assert await linked.say(LIAISON, "链接", "HB01") == ""
+    called = await linked.say(LIAISON, "@心防 链接", "HB01")
+    assert "私聊" in called
+    assert "/m/" not in called
+    assert "/m/" not in await linked.say("王阿姨", "链接")
+    await linked.bind("陈警官", "county", Role.REVIEWER)
+    assert "民警" in await linked.say("陈警官", "链接")
+
+
+async def test_binding_anew_ends_old_links(linked: Chat) -> None:
+    token = await token_of(linked, "链接")
+    code = await code_for(linked, "李联络")
+    assert "绑定成功" in await linked.say(LIAISON, f"绑定 {code}")
+    assert await holder_of(linked, token) == ""
+    assert await holder_of(linked, await token_of(linked, "链接")) == "李联络 海滨社区"
+
+
+async def test_without_an_address_of_its_own_the_office_is_named(chat: Chat) -> None:
+    assert f"请联系{chat.settings.office}" in await chat.say(LIAISON, "链接")
+
+
+async def test_whoever_binds_can_be_written_to(chat: Chat) -> None:
+    await chat.say("wx-zhao", f"绑定 {await code_for(chat, '赵网格')}")
+    person = (await chat.rows(Person))[-1]
+    room = next(row for row in await chat.rows(PersonRoom) if row.person_id == person.id)
+    assert (room.account_id, room.room_id) == (chat.account.id, "private:wx-zhao")
+
+
 async def test_every_answer_fits_a_phone(chat: Chat) -> None:
     async with chat.database.write() as session:
         for number in range(40):
@@ -307,5 +391,15 @@ async def test_every_answer_fits_a_phone(chat: Chat) -> None:
             chat.town.groups[f"L{number}"] = await make_group(session, unit=unit, name=name, code=f"L{number}")
     for _ in range(3):
         await chat.release(title="标题" * 30)
-    for text in ("转发统计", "未转发", "明细", "已转发 很长", "帮助", "已转发 L39 100", "已转发 L39 100"):
+    for text in (
+        "转发统计",
+        "未转发",
+        "明细",
+        "已转发 很长",
+        "已转发 狠长的铭字",
+        "链接",
+        "帮助",
+        "已转发 L39 100",
+        "已转发 L39 100",
+    ):
         assert 0 < len(await chat.say(LIAISON, text)) <= 600, text
