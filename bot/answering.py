@@ -15,6 +15,7 @@ from bot.conversation_texts import with_hint
 from bot.identity import member_hash
 from bot.knowledge import Knowledge
 from bot.messages import Incoming
+from bot.metrics import MATCH_TIME, QUESTIONS
 from bot.settings import Settings
 from content.asking import Reply
 from db import leads as lead_store
@@ -103,6 +104,7 @@ async def answer(
     limited = await _over_limit(session, message, settings, now)
     if limited and said.kind is not AnswerKind.EMERGENCY:
         return None
+    QUESTIONS.add(outcome=said.kind.value)
     question = await store.add_question(session, _question(message, group, text, said, now))
     lead = await _record(session, dialog, question, said, message, account_id, settings, now)
     return Answered("" if limited else _shown(message, said), said.kind, said.types, lead)
@@ -124,7 +126,8 @@ def _in_conversation(
 
 def _as_question(knowledge: Knowledge, call: Call, turn: Turn | None, dialog: _Dialog, text: str) -> Said | None:
     greeting = turn is not None and turn.act is Act.GREETING
-    reply = knowledge.asker.ask("" if greeting and call.called else text)
+    with MATCH_TIME.timed():
+        reply = knowledge.asker.ask("" if greeting and call.called else text)
     if not (call.called or _speaks_up(knowledge, call, reply)):
         return None
     kind = AnswerKind(reply.kind)

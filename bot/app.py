@@ -64,6 +64,7 @@ class Engine:
         self.delivery = Delivery(settings, database, self.channels, self.clock, self.events, self._texts)
         self.scheduler = Scheduler(settings, database, self.clock, self.events)
         self.folding = Folding(database, self.events, settings.zone)
+        self.started = False  # everything runs: what /readyz answers
 
     async def start(self) -> None:
         """Load what is known and live, then listen, send and tick. Returns when everything runs."""
@@ -77,9 +78,11 @@ class Engine:
         await self.scheduler.start()
         # Half a second of reckoning: broadcasts go on and pages are served meanwhile, only questions wait for it.
         await self.library.start(self.events)
+        self.started = True
 
     async def stop(self) -> None:
         """Stop taking, then sending; what is in flight is finished and recorded. Takes at most 5 s."""
+        self.started = False
         await self.scheduler.stop()
         await asyncio.gather(*(channel.stop() for channel in self.channels.values()))
         await self.delivery.stop()

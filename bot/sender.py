@@ -29,6 +29,7 @@ from bot.errors import (
 )
 from bot.events import Events, wait_for
 from bot.messages import Outgoing
+from bot.metrics import PACING_WAIT
 from bot.pacing import Pacer
 from bot.quiet import in_quiet_hours, sendable
 from bot.settings import Settings
@@ -103,14 +104,17 @@ class Sender:
 
     async def _step(self) -> bool:
         """Send until nothing is due; False when there was nothing to do."""
+        waited = self._pacer.delay()
         if not await self._until_slot():
             return True
         claim = await self._advance()
         busy = claim is not None
         while claim is not None:
+            PACING_WAIT.observe(waited)
             await self._pacer.wait()
             self._pacer.started(card=claim.card)
             claim = await self._send(claim)
+            waited = 0.0  # the next one was due at once
             self._events.publish("deliveries")
         return busy
 

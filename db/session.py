@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 import db.in_place  # noqa: F401  registers the driver that `batched` uses on SQLite
 from db.group_commit import GroupCommit
@@ -82,6 +82,11 @@ class Database:
         the same time is served by the same statements."""
         result: T = await self._group_commit.share(work, item)
         return result
+
+    @property
+    def engines(self) -> tuple[AsyncEngine, ...]:
+        """Every engine, for whoever watches what they do."""
+        return (self.engine,) if self._batches is self.engine else (self.engine, self._batches)
 
     async def close(self) -> None:
         await self._group_commit.close()

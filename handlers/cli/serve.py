@@ -16,6 +16,7 @@ from bot.clock import SystemClock
 from bot.database import open_ready
 from bot.errors import UserError
 from bot.logs import set_up_logs
+from bot.metrics import watch_database
 from bot.settings import Settings, load_settings
 from bot.users import ensure_first_admin
 from handlers.cli.common import shown_errors
@@ -28,6 +29,7 @@ async def running(settings: Settings, *, show_password: bool = True) -> AsyncIte
     """The engine and the console, started; gives the console's address. Ends both in order."""
     clock = SystemClock()
     database = await open_ready(settings, now=clock.now())
+    watch_database(database)
     try:
         engine = build_engine(settings, database, clock)
         async with database.write() as session:

@@ -1,4 +1,4 @@
-"""Commands for the users of the console: `user add|list|reset|disable|enable`."""
+"""Commands for the users of the console: `user add|list|reset|disable|enable|unlock|second-factor-off`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.clock import local_text
 from bot.errors import NotFound
+from bot.second_factor import has_second_factor, turn_off_for
 from bot.settings import Settings
-from bot.users import create_user, disable_user, enable_user, reset_password
+from bot.users import (
+    create_user,
+    disable_user,
+    enable_user,
+    reset_password,
+    unlock_addresses,
+    unlock_user,
+)
 from db.models import User
 from db.states import Role, UserState
 from db.units import find_unit
 from db.users import find_user, list_users
 from handlers.cli.common import command_actor, open_database, out, print_json, run_command
+from handlers.cli.tokens import token_app
 
 T = TypeVar("T")
 
 user_app = typer.Typer(help="控制台用户", no_args_is_help=True)
+user_app.add_typer(token_app, name="token")
 
 Json = Annotated[bool, typer.Option("--json", help="输出一行 JSON，供脚本使用")]
 Username = Annotated[str, typer.Argument(help="用户名")]
@@ -103,6 +113,29 @@ def enable_command(username: Username, as_json: Json = False) -> None:
     _show_state(_change(work, as_json=as_json), as_json=as_json)
 
 
+@user_app.command("unlock")
+def unlock_command(username: Username, as_json: Json = False) -> None:
+    """解除登录锁定：忘掉该用户和全部地址的登录失败。"""
+
+    async def work(session: AsyncSession) -> User:
+        user = await _user(session, username)
+        await unlock_addresses(session, command_actor(), now=datetime.now(UTC))
+        return await unlock_user(session, command_actor(), user.id, now=datetime.now(UTC))
+
+    _show_state(_change(work, as_json=as_json), as_json=as_json)
+
+
+@user_app.command("second-factor-off")
+def second_factor_off_command(username: Username, as_json: Json = False) -> None:
+    """关闭两步验证：手机和恢复码都找不到时用，之后只用密码登录。"""
+
+    async def work(session: AsyncSession) -> User:
+        user = await _user(session, username)
+        return await turn_off_for(session, command_actor(), user.id, now=datetime.now(UTC))
+
+    _show_state(_change(work, as_json=as_json), as_json=as_json)
+
+
 def _change(step: Callable[[AsyncSession], Awaitable[T]], *, as_json: bool) -> T:
     """Take one step in one transaction."""
 
@@ -134,6 +167,7 @@ def _facts(user: User) -> dict[str, Any]:
         "role": user.role.value,
         "state": user.state.value,
         "must_change": user.must_change,
+        "second_factor": has_second_factor(user),
     }
 
 

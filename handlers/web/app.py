@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bot.library_trial import Trials
 from handlers.web.api.pages import add_api
+from handlers.web.health import KEPT, Kept
 from handlers.web.keys import ENGINE, STOPPING
 from handlers.web.library_try import TRIALS
 from handlers.web.live import SHARED, Shared
@@ -33,6 +34,7 @@ def create_web(engine: Engine) -> web.Application:
     app[SHARED] = Shared()
     app[UPLOADS] = {}
     app[TRIALS] = Trials(engine.database, engine.knowledge, engine.library)
+    app[KEPT] = Kept()
     create_portal(app)
     setup_templates(app, engine.settings)
     for route in ROUTES:

@@ -13,6 +13,7 @@ from handlers.web import (
     audit,
     auth,
     group_warning,
+    health,
     home,
     leads,
     library,
@@ -27,9 +28,11 @@ from handlers.web import (
     registry,
     remind,
     short_page,
+    tokens,
     units,
     users,
 )
+from handlers.web.api.pages import docs as api_docs
 from handlers.web.local_chat import local_chat_routes
 from handlers.web.rights import PUBLIC, SIGNED_IN, SMALL, Route
 
@@ -38,6 +41,10 @@ SHEET = sheets.MAX_BYTES + SMALL
 ENTRY = 2 * 1024 * 1024  # a type of the library with every list full
 
 ROUTES: list[Route] = [
+    Route("GET", "/healthz", health.healthz, PUBLIC),
+    Route("GET", "/readyz", health.readyz, PUBLIC),
+    Route("GET", "/metrics", health.metrics_text, PUBLIC),  # this machine, or a token
+    #
     Route("GET", "/login", auth.login_page, PUBLIC),
     Route("POST", "/login", auth.login, PUBLIC),
     Route("POST", "/logout", auth.logout, SIGNED_IN, before_password=True),
@@ -52,6 +59,10 @@ ROUTES: list[Route] = [
     Route("POST", "/account/second_factor/codes", own_account.renew_recovery, SIGNED_IN),
     Route("POST", "/account/second_factor/off", own_account.end_second_factor, SIGNED_IN),
     Route("POST", "/account/sessions", own_account.end_sessions, SIGNED_IN),
+    Route("GET", "/account/tokens", tokens.tokens_page, SIGNED_IN),
+    Route("POST", "/account/tokens", tokens.add_token, SIGNED_IN),
+    Route("POST", "/account/tokens/{id}/revoke", tokens.end_token, SIGNED_IN),
+    Route("GET", "/api/docs", api_docs, SIGNED_IN),
     #
     Route("GET", "/", home.dashboard, P.SEE),
     Route("GET", "/live", live.running_events, P.SEE_ALERTS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.passwords import verify_password
-from db.models import AuditEntry, User
+from bot.throttle import account_key
+from db.models import AuditEntry, LoginFailure, User
 from db.states import UserState
 from db.users import find_user
 from handlers.cli.init import init
@@ -100,3 +102,23 @@ def test_what_the_command_line_did_is_in_the_audit_log_without_the_password() ->
         return (await session.scalars(sa.select(User.password_hash))).one()
 
     assert write(stored).startswith("$argon2id$")
+
+
+def test_an_administrator_who_is_locked_out_helps_themselves() -> None:
+    call(user_app, "add", "wang", "--name", "王警官", "--role", "admin")
+    now = datetime.now(UTC)
+
+    async def shut_out(session: AsyncSession) -> None:
+        user = await find_user(session, "wang")
+        assert user is not None
+        user.totp_secret, user.totp_since, user.recovery = "A" * 32, now, "x"
+        session.add_all(LoginFailure(key=key, at=now) for key in (account_key("wang"), "address:x", "user:other"))
+
+    async def left(session: AsyncSession) -> list[str]:
+        return list(await session.scalars(sa.select(LoginFailure.key)))
+
+    write(shut_out)
+    assert line(call(user_app, "unlock", "wang", "--json"))["second_factor"] is True
+    assert write(left) == ["user:other"]
+    assert line(call(user_app, "second-factor-off", "wang", "--json"))["second_factor"] is False
+    refused(call(user_app, "unlock", "nobody"), "没有用户 nobody")

@@ -16,6 +16,9 @@ from tests.factories import make_alert, make_unit
 
 # a admin, p publisher, r reviewer, l liaison, - nobody
 MATRIX = """
+GET  /healthz                             aprl-
+GET  /readyz                              aprl-
+GET  /metrics                             aprl-
 GET  /login                               aprl-
 POST /login                               aprl-
 POST /logout                              aprl
@@ -30,6 +33,10 @@ POST /account/second_factor/confirm       aprl
 POST /account/second_factor/codes         aprl
 POST /account/second_factor/off           aprl
 POST /account/sessions                    aprl
+GET  /account/tokens                      aprl
+POST /account/tokens                      aprl
+POST /account/tokens/{id}/revoke          aprl
+GET  /api/docs                            aprl
 GET  /                                    aprl
 GET  /live                                apr
 GET  /alerts                              apr
