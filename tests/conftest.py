@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 import sqlalchemy as sa
 
@@ -22,6 +23,11 @@ __all__ = ["gateway", "gateway_process"]  # fixtures that more than one folder u
 
 _numbers = itertools.count(1)
 ENOUGH_MEMORY = 4 * 2**30  # bytes free where temporary files would be kept in memory
+
+
+# Time is measured in `benchmarks`; here a busy machine must not fail a property that holds.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:
