@@ -47,7 +47,7 @@ class Sheet:
     live: bool  # can still be passed on and reported
     text: str
     counts: Counts
-    missing: Sequence[ListedGroup]
+    missing: Sequence[ListedGroup]  # and those just reported, which stay in their places while that can be undone
     reached: Sequence[ListedGroup]
     undo: dict[int, int]  # group id → seconds for which the own report can be taken back
     place: Place | None
@@ -57,7 +57,7 @@ class Sheet:
 @dataclass(frozen=True)
 class PhonePage:
     sheet: Sheet | None  # None: nothing has been sent to this unit
-    records: Sequence[Record]
+    others: Sequence[Record]  # the other latest alerts
 
 
 async def load_phone_page(
@@ -78,6 +78,7 @@ async def load_phone_page(
     if chosen is None:
         return PhonePage(None, records)
     figures = next(record.figures for record in records if record.alert is chosen)
+    records = [record for record in records if record.alert is not chosen]
     sheet = await _sheet(session, settings, holder, chosen, figures, live=chosen.id in live, offset=offset, now=now)
     return PhonePage(sheet, records)
 
@@ -107,8 +108,8 @@ async def _sheet(
         live=live,
         text=rendered_text(alert, settings, await related_number(session, alert)),
         counts=await _counts(session, alert, scope, figures),
-        missing=await list_groups_of(session, alert.id, scope, reached=False, limit=SHOWN, offset=offset),
-        reached=await list_groups_of(session, alert.id, scope, reached=True, limit=SHOWN),
+        missing=await list_groups_of(session, alert.id, scope, reached=False, kept=held, limit=SHOWN, offset=offset),
+        reached=await list_groups_of(session, alert.id, scope, reached=True, kept=held, limit=SHOWN),
         undo={group_id: max(1, round((until - now).total_seconds())) for group_id, until in held.items()},
         place=await find_place(session, alert.id, holder.unit),
         late=alert.deadline_at is not None and alert.deadline_at <= now,

@@ -3,6 +3,7 @@ seen at once; figures of many groups come from `db.figures`."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,11 +55,20 @@ class Counts:
 
 
 async def list_groups_of(
-    session: AsyncSession, alert_id: int, scope: str, *, reached: bool, limit: int, offset: int = 0
+    session: AsyncSession,
+    alert_id: int,
+    scope: str,
+    *,
+    reached: bool,
+    kept: Collection[int] = (),
+    limit: int,
+    offset: int = 0,
 ) -> list[ListedGroup]:
-    """Missing ones in the order of the tree, or reached ones, the latest first."""
+    """Missing ones in the order of the tree, or reached ones, the latest first. Those `kept` are listed among the
+    missing, where they were a moment ago."""
     order: list[Any] = [Reach.reached_at.desc(), Group.id] if reached else [Unit.path, Group.code]
-    there = Reach.reached_at.is_not(None) if reached else Reach.reached_at.is_(None)
+    missing = sa.or_(Reach.reached_at.is_(None), Reach.group_id.in_(kept))
+    there = ~missing if reached else missing
     query = (
         sa.select(
             Group.id,

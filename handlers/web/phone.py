@@ -4,9 +4,11 @@ in it or in a form says what may be seen; that is looked up from the liaison's o
 from __future__ import annotations
 
 import hmac
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import aiohttp_jinja2
 from aiohttp import web
@@ -135,7 +137,7 @@ async def _show(
         "sheet": shown.sheet,
         "offset": offset,
         "size": SHOWN,
-        "now": now,
+        "when": partial(_when, today=now, zone=engine.settings.zone),
         "done": done,
         "message": message,
     }
@@ -144,6 +146,12 @@ async def _show(
     if part:
         response.headers[FRAGMENT] = "1"
     return response
+
+
+def _when(at: datetime, *, today: datetime, zone: ZoneInfo) -> str:
+    """The time of day, with the date when it is not today's."""
+    local = at.astimezone(zone)
+    return local.strftime("%H:%M" if local.date() == today.astimezone(zone).date() else "%m-%d %H:%M")
 
 
 def _render(request: web.Request, template: str, context: dict[str, Any], status: int) -> web.Response:

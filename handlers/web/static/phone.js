@@ -53,6 +53,14 @@ function say(text, bad) {
   notice.className = bad ? "notice bad" : "notice good";
 }
 
+function announce() {
+  // What is there from the start is not read aloud: it must change.
+  const notice = live.querySelector(".notice");
+  const text = notice.textContent;
+  notice.textContent = "";
+  setTimeout(() => (notice.textContent = text), 50);
+}
+
 async function send(form) {
   const buttons = live.querySelectorAll("button");
   const body = new URLSearchParams(new FormData(form));
@@ -62,12 +70,13 @@ async function send(form) {
       method: "POST",
       body,
       headers: { "X-Fragment": "1" },
-      signal: AbortSignal.timeout(20000),
+      signal: AbortSignal.timeout?.(20000),
     });
     const html = await answer.text();
     if (answer.headers.get("X-Fragment") !== "1") throw new Error(answer.statusText);
     live.innerHTML = html;
     endUndo(live);
+    announce();
   } catch {
     for (const button of buttons) button.disabled = false;
     say("网络不通，没有记上，请再点一次", true);
