@@ -54,7 +54,7 @@ def read_tables(data: bytes) -> list[Table]:
 
 
 def write_xlsx(sheets: Sequence[tuple[str, Sequence[str], Iterable[Sequence[object]]]]) -> bytes:
-    """A workbook of (title, header, rows). Texts stay texts; whole numbers stay numbers."""
+    """A workbook of (title, header, rows). Texts stay texts, numbers numbers."""
     from openpyxl import Workbook
     from openpyxl.styles import Font, PatternFill
     from openpyxl.utils import get_column_letter
@@ -70,7 +70,7 @@ def write_xlsx(sheets: Sequence[tuple[str, Sequence[str], Iterable[Sequence[obje
         sheet.freeze_panes = "A2"
         widths = [_width(name) for name in header]
         for row in rows:
-            values = [value if isinstance(value, int) else neutralised(str(value)) for value in row]
+            values = [value if isinstance(value, int | float) else neutralised(str(value)) for value in row]
             sheet.append(values)
             widths = [max(old, _width(str(value))) for old, value in zip(widths, values, strict=True)]
         for number, width in enumerate(widths, start=1):

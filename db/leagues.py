@@ -43,6 +43,15 @@ class Relayer:
 
 
 @dataclass(frozen=True)
+class Laggard:
+    """A unit with own groups that an alert has not reached."""
+
+    unit: Unit
+    groups: int
+    members: int
+
+
+@dataclass(frozen=True)
 class CoverageGaps:
     """What figures cannot show: groups that cannot be reached, and units that have none. Counts, and some to begin with."""
 
@@ -155,6 +164,18 @@ async def list_relayers(
         Relayer(row[0], row[1] or "", row[2] or "", row[3], row[4], int(row[5]), row[6])
         for row in await session.execute(query)
     ]
+
+
+async def list_laggards(
+    session: AsyncSession, alert_id: int, scope: str, *, limit: int = 20, offset: int = 0
+) -> tuple[list[Laggard], int]:
+    """One page of the units whose own groups are missing, those with most members to reach first; and how many."""
+    missing = (Reach.alert_id == alert_id, Reach.expected, Reach.reached_at.is_(None), in_subtree(scope))
+    groups, members = sa.func.count(), sa.func.sum(Reach.members)
+    query = sa.select(Unit, groups, members, sa.func.count().over()).join(Reach, Reach.unit_id == Unit.id)
+    query = query.where(*missing).group_by(Unit.id).order_by(members.desc(), Unit.path).limit(limit).offset(offset)
+    rows = (await session.execute(query)).all()
+    return [Laggard(row[0], row[1], int(row[2])) for row in rows], rows[0][3] if rows else 0
 
 
 # ── gaps ────────────────────────────────────────────────────────────────────

@@ -34,9 +34,13 @@ class Period:
         return [number // 12 * 100 + number % 12 + 1 for number in range(begin, end + 1)]
 
     @property
+    def is_months(self) -> bool:
+        return self.first.day == 1 and _is_month_end(self.last)
+
+    @property
     def text(self) -> str:
         """2026-10 or 2026-10..2026-11 for whole months, else with days; `parse_period` reads it."""
-        if self.first.day == 1 and _is_month_end(self.last):
+        if self.is_months:
             begin, end = f"{self.first:%Y-%m}", f"{self.last:%Y-%m}"
         else:
             begin, end = f"{self.first:%Y-%m-%d}", f"{self.last:%Y-%m-%d}"

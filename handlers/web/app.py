@@ -15,6 +15,7 @@ from handlers.web.library_try import TRIALS
 from handlers.web.live import SHARED, Shared
 from handlers.web.middlewares import add_headers, errors, sessions
 from handlers.web.portal import create_portal
+from handlers.web.reach_files import create_charts
 from handlers.web.registry import UPLOADS
 from handlers.web.rights import guarded
 from handlers.web.routes import ROUTES
@@ -36,6 +37,7 @@ def create_web(engine: Engine) -> web.Application:
     app[TRIALS] = Trials(engine.database, engine.knowledge, engine.library)
     app[KEPT] = Kept()
     create_portal(app)
+    create_charts(app)
     setup_templates(app, engine.settings)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))

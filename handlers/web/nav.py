@@ -29,6 +29,7 @@ _ITEMS: tuple[tuple[str, str, str, Permission], ...] = (
     ("/", "首页", "home", Permission.SEE),
     ("/alerts", "预警", "alert", Permission.SEE_ALERTS),
     ("/units", "单位与触达", "tree", Permission.SEE),
+    ("/reach", "触达排名", "chart", Permission.SEE),
     ("/questions", "咨询与线索", "question", Permission.QUESTIONS),
     ("/library", "知识库", "book", Permission.LIBRARY),
     ("/accounts", "账号", "phone", Permission.SEE_ALERTS),

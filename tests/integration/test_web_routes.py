@@ -45,6 +45,11 @@ GET  /alerts/new                          apr
 GET  /alerts/audience                     apr
 GET  /alerts/{id}                         apr
 GET  /alerts/{id}/events                  apr
+GET  /alerts/{id}/reach                   aprl
+GET  /alerts/{id}/reach/rows              aprl
+GET  /alerts/{id}/reach/timeline          aprl
+GET  /alerts/{id}/reach/files/{name}      aprl
+POST /alerts/{id}/reach/draft             apr
 GET  /alerts/{id}/edit                    apr
 POST /alerts/{id}/edit                    apr
 POST /alerts/{id}/submit                  apr
@@ -66,6 +71,10 @@ GET  /units                               aprl
 GET  /units/search                        aprl
 GET  /units/{id}                          aprl
 GET  /units/{id}/children                 aprl
+GET  /units/{id}/reach                    aprl
+GET  /units/{id}/reach/files/{name}       aprl
+GET  /reach                               aprl
+GET  /reach/files/{name}                  aprl
 GET  /groups/search                       aprl
 GET  /questions                           apr
 GET  /questions/all                       apr
@@ -139,6 +148,7 @@ ROLES = {"a": Role.ADMIN, "p": Role.PUBLISHER, "r": Role.REVIEWER, "l": Role.LIA
 @pytest.fixture
 async def console(sqlite_database: Database) -> AsyncIterator[Console]:
     async with open_console(sqlite_database) as opened:
+        opened.engine.started = True  # as /readyz sees it
         yield opened
 
 
@@ -154,6 +164,7 @@ def address(path: str) -> str:
         .replace("{delivery}", "987654")
         .replace("{token}", "0" * 24)
         .replace("{type}", "nothing")
+        .replace("{name}", "table.csv")
     )
 
 
