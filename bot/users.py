@@ -15,6 +15,7 @@ from bot.permissions import Permission, require
 from bot.throttle import unlock
 from db.models import Unit, User
 from db.states import Role, UnitState, UserState
+from db.tokens import revoke_tokens
 from db.users import NoSuchUser, count_users, delete_address_failures, delete_sessions_of, find_user
 from db.users import get_user as find_by_id
 
@@ -119,19 +120,20 @@ async def change_password(
 
 
 async def reset_password(session: AsyncSession, actor: Actor, user_id: int, *, now: datetime) -> tuple[User, str]:
-    """A one-time password for somebody who lost theirs; their sessions end."""
+    """A one-time password for somebody who lost theirs; their sessions and tokens end."""
     require(actor, Permission.USERS)
     user = await get_user(session, user_id)
     password = one_time_password()
     user.password_hash = await hash_password(password)
     user.must_change = True
     await delete_sessions_of(session, user.id)
+    await revoke_tokens(session, user.id, at=now)
     await _record(session, actor, now, "user.reset", user)
     return user, password
 
 
 async def disable_user(session: AsyncSession, actor: Actor, user_id: int, *, now: datetime) -> User:
-    """No more sign-ins, and the sessions end at once. Nobody can shut themselves out."""
+    """No more sign-ins, and the sessions and tokens end at once. Nobody can shut themselves out."""
     require(actor, Permission.USERS)
     if actor.user_id == user_id:
         raise Forbidden("不能停用自己的账号，请由另一位管理员操作")
@@ -140,6 +142,7 @@ async def disable_user(session: AsyncSession, actor: Actor, user_id: int, *, now
         raise UserError(f"{user.name} 已经停用")
     user.state = UserState.DISABLED
     await delete_sessions_of(session, user.id)
+    await revoke_tokens(session, user.id, at=now)
     await _record(session, actor, now, "user.disable", user)
     return user
 

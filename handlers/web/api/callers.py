@@ -85,5 +85,4 @@ def _by_session(request: web.Request) -> Call:
         engine.clock.now(),
         request.app[TRIALS],
         owner=owner,
-        session_hash=visitor.token_hash,
     )

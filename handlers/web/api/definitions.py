@@ -39,7 +39,6 @@ class Call:
     now: datetime
     trials: Trials
     owner: str  # "token:7" or "user:3": whose repeated requests and whose rate are counted
-    session_hash: str = ""  # of a browser; "" for a token
     scopes: frozenset[TokenScope] = frozenset(TokenScope)
     topics: list[str] = field(default_factory=list)
     afterwards: list[Callable[[], Awaitable[Any]]] = field(default_factory=list)
@@ -78,7 +77,6 @@ class Operation:
     limit: int = SMALL
     repeatable: bool = False
     media: tuple[str, ...] = ()
-    by_session: bool = False  # a token must not make tokens
     tag: str = ""
 
     @property

@@ -94,8 +94,6 @@ def _permit(call: Call, operation: Operation) -> None:
         require(call.actor, operation.needs)
     if operation.scope not in call.scopes:
         raise Forbidden(f"这个令牌没有“{operation.scope.label}”的权限范围，请重新生成")
-    if operation.by_session and not call.session_hash:
-        raise Forbidden("令牌不能用来管理令牌，请登录后在“我的账号”操作")
 
 
 async def _run(call: Call, operation: Operation, values: dict[str, Any]) -> Any:

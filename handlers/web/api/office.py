@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.permissions import PERMISSIONS, Permission
-from bot.tokens import create_token, revoke_token
+from bot.tokens import revoke_token
 from bot.users import create_user, disable_user, enable_user, get_user, reset_password
 from db.accounts import list_accounts
 from db.alerts import count_alerts
@@ -94,14 +94,6 @@ async def me(call: Call) -> shapes.Me:
 async def my_tokens(call: Call, session: AsyncSession) -> Found[shapes.Token]:
     found: list[ApiToken] = list(await list_tokens(session, call.actor.user_id or 0))
     return Found(items=[shapes.Token.model_validate(token) for token in found])
-
-
-async def make_token(call: Call, session: AsyncSession, body: shapes.TokenWrite) -> shapes.NewToken:
-    user = await get_user(session, call.actor.user_id or 0)
-    token, text = await create_token(
-        session, call.actor, user, name=body.name, scopes=body.scopes, days=body.days, now=call.now
-    )
-    return shapes.NewToken(token=shapes.Token.model_validate(token), text=text)
 
 
 async def end_token(call: Call, session: AsyncSession, id: Id) -> None:

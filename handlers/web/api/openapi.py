@@ -122,8 +122,6 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
             "required": True,
             "content": {_JSON: {"schema": schemas.reference(operation.body, "validation")}},
         }
-    if operation.by_session:
-        written["security"] = [{"session": [], "csrf": []}]
     return written
 
 

@@ -38,7 +38,14 @@ async def description(request: web.Request) -> web.StreamResponse:
 async def docs(request: web.Request, actor: Actor) -> web.StreamResponse:
     """The description as a page of our own: nothing is loaded from elsewhere."""
     described = await asyncio.to_thread(document)
-    return await page(request, "api_docs.html", document=described, sections=_sections(described), shape=shape_text)
+    return await page(
+        request,
+        "api_docs.html",
+        document=described,
+        sections=_sections(described),
+        shape=shape_text,
+        model_of=model_of,
+    )
 
 
 def _sections(described: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -48,6 +55,16 @@ def _sections(described: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         for method, operation in methods.items():
             found[operation["tags"][0]].append(operation | {"path": path, "method": method.upper()})
     return found
+
+
+def model_of(schema: dict[str, Any]) -> str:
+    """The model that a schema refers to, however it is wrapped; "" for none."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    inner = [*schema.get("anyOf", []), *schema.get("allOf", [])]
+    if isinstance(schema.get("items"), dict):
+        inner.append(schema["items"])
+    return next(filter(None, map(model_of, inner)), "")
 
 
 def shape_text(schema: dict[str, Any]) -> str:

@@ -135,16 +135,6 @@ _BY_TAG: dict[str, list[Op]] = {
         Op("GET", "/me", office.me, SIGNED_IN, READ, "我是谁，可以做什么"),
         Op("GET", "/overview", office.overview, P.SEE_ALERTS, READ, "今天的情况，和等着处理的事"),
         Op("GET", "/me/tokens", office.my_tokens, SIGNED_IN, READ, "我的令牌"),
-        Op(
-            "POST",
-            "/me/tokens",
-            office.make_token,
-            SIGNED_IN,
-            WRITE,
-            "生成令牌（只能在登录后）",
-            status=201,
-            by_session=True,
-        ),
         Op("DELETE", "/me/tokens/{id}", office.end_token, SIGNED_IN, READ, "吊销我的令牌"),
     ],
 }

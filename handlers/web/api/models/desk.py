@@ -9,7 +9,6 @@ from pydantic import Field
 
 from bot.leads import LONGEST_ANSWER
 from bot.permissions import Permission
-from bot.tokens import MAX_DAYS
 from db.states import (
     AnswerKind,
     DeliveryState,
@@ -177,17 +176,6 @@ class Token(Out):
     revoked_at: datetime | None
     used_at: datetime | None = Field(description="精确到一分钟")
     used_from: str
-
-
-class TokenWrite(In):
-    name: Word = Field(description="用途，最多 40 个字")
-    scopes: list[TokenScope] = Field(min_length=1, max_length=10)
-    days: int = Field(90, ge=1, le=MAX_DAYS)
-
-
-class NewToken(Out):
-    token: Token
-    text: str = Field(description="令牌本身，只显示这一次")
 
 
 class AccountNow(Out):
