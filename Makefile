@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo run test lint bench eval screenshots gateway clean
+.PHONY: demo run test lint audit bench eval screenshots gateway clean
 
 demo: $(VENV)/.ready $(if $(findstring wechaty,$(ARGS)),gateway)
 	@$(BIN)/python bot.py demo $(ARGS)
@@ -20,6 +20,14 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit -q -c pyproject.toml -r bot content db handlers bot.py
+	$(BIN)/python -m pip check
+
+# Known weaknesses of the pinned packages: asks pypi.org, so only where there is an internet (docs/security.md).
+audit: $(VENV)/.ready-dev
+	$(BIN)/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements.txt
 
 bench: $(VENV)/.ready-dev gateway
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import ipaddress
 import shutil
 import socket
 import tempfile
@@ -125,7 +126,11 @@ def _binding_problem(settings: Settings) -> OSError | None:
 
 async def _is_ours(settings: Settings) -> bool:
     """Does the sign-in page of the console answer?"""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    host = settings.host
+    with contextlib.suppress(ValueError):  # a name
+        address = ipaddress.ip_address(host)
+        if address.is_unspecified:  # it listens everywhere, so also here
+            host = "127.0.0.1" if address.version == 4 else "::1"
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(ANSWER_SECONDS):
             reader, writer = await asyncio.open_connection(host, settings.port)

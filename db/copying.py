@@ -107,7 +107,8 @@ def _count(connection: sqlite3.Connection) -> dict[str, int]:
     names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     # Names come from the file's own catalogue; quotes inside them are doubled as SQL wants it.
     quoted = {name: '"' + name.replace('"', '""') + '"' for name in names}
-    return {name: connection.execute(f"SELECT count(*) FROM {quoted[name]}").fetchone()[0] for name in names}
+    counts = (f"SELECT count(*) FROM {quoted[name]}" for name in names)  # nosec B608 # quoted right above
+    return {name: connection.execute(query).fetchone()[0] for name, query in zip(names, counts, strict=True)}
 
 
 # ── row by row ──────────────────────────────────────────────────────────────
@@ -183,6 +184,6 @@ async def _reset_sequences(connection: AsyncConnection) -> None:
         column = table.autoincrement_column
         if column is None:
             continue
-        sequence = f"pg_get_serial_sequence('\"{table.name}\"', '{column.name}')"
-        query = f'SELECT setval({sequence}, max("{column.name}")) FROM "{table.name}" HAVING count(*) > 0'
-        await connection.execute(sa.text(query))
+        sequence = sa.func.pg_get_serial_sequence(f'"{table.name}"', column.name)
+        last = sa.select(sa.func.setval(sequence, sa.func.max(column))).having(sa.func.count() > 0)
+        await connection.execute(last)
