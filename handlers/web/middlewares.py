@@ -91,7 +91,7 @@ def _wants_json(request: web.Request) -> bool:
 
 async def _answer(request: web.Request, trouble: Trouble) -> web.StreamResponse:
     if _wants_json(request):
-        return web.json_response(trouble.to_json(), status=trouble.status, headers=trouble.headers)
+        return trouble.answer()
     return await page(request, "error.html", status=trouble.status, message=trouble.message)
 
 

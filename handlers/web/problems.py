@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -104,8 +105,10 @@ class Trouble:
     fields: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, object]:
-        return {"error": {"code": self.code, "message": self.message, "fields": self.fields}}
+    def answer(self) -> web.Response:
+        error = {"code": self.code, "message": self.message, "fields": self.fields}
+        text = json.dumps({"error": error}, ensure_ascii=False)
+        return web.Response(text=text, status=self.status, headers=self.headers, content_type="application/json")
 
 
 def status_of(error: Exception) -> int:

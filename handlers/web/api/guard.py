@@ -36,19 +36,15 @@ def handler_of(operation: Operation) -> Callable[[web.Request], Awaitable[web.St
         try:
             return await _take(request, operation)
         except EXPECTED as error:
-            return problem(trouble_of(error))
+            return trouble_of(error).answer()
         except web.HTTPException as error:
-            return problem(trouble_of(error))
+            return trouble_of(error).answer()
         except Exception:
             reference = secrets.token_hex(4)
             log.exception("request failed", extra={"reference": reference, "path": request.path})
-            return problem(Trouble(500, "internal", f"系统出错了，已记录（编号 {reference}）"))
+            return Trouble(500, "internal", f"系统出错了，已记录（编号 {reference}）").answer()
 
     return take
-
-
-def problem(trouble: Trouble) -> web.Response:
-    return web.json_response(trouble.to_json(), status=trouble.status, headers=trouble.headers)
 
 
 async def _take(request: web.Request, operation: Operation) -> web.StreamResponse:

@@ -10,7 +10,7 @@ from aiohttp import web
 from bot.identity import Actor
 from handlers.web.api.callers import RATES, Rates, find_caller
 from handlers.web.api.definitions import PREFIX
-from handlers.web.api.guard import handler_of, problem
+from handlers.web.api.guard import handler_of
 from handlers.web.api.openapi import document
 from handlers.web.api.table import OPERATIONS
 from handlers.web.keys import ENGINE
@@ -31,7 +31,7 @@ async def description(request: web.Request) -> web.StreamResponse:
     try:
         await find_caller(request)
     except EXPECTED as error:
-        return problem(trouble_of(error))
+        return trouble_of(error).answer()
     return web.json_response(await asyncio.to_thread(document))
 
 

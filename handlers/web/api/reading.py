@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.errors import Invalid, NotFound
 from handlers.web.api.definitions import Operation
+from handlers.web.api.models.common import Id
 from handlers.web.problems import Malformed, UnknownMedia
 
 JSON = "application/json"
@@ -43,7 +44,7 @@ def path_values(request: web.Request, operation: Operation) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in operation.names:
         text = request.match_info[name]
-        if operation.hints[name] is not str and not (text.isascii() and text.isdigit()):
+        if operation.hints[name] == Id and not (text.isascii() and text.isdigit()):  # nor "+1" nor "１"
             raise NotFound("没有这个地址")
         try:
             values[name] = TypeAdapter(operation.hints[name]).validate_python(text)
