@@ -79,7 +79,7 @@ def _signature(key: bytes, purpose: str, text: str) -> str:
 
 async def make_link(session: AsyncSession, settings: Settings, person: Person, *, now: datetime) -> str:
     """The path of a new link. Needs a session that may write."""
-    key = await make_secret(session, _KEY)
+    key = await find_secret(session, _KEY) or await make_secret(session, _KEY)
     ends_at = now.replace(microsecond=0) + timedelta(days=settings.phone_days)
     return f"/m/{make_token(key, Link(person.id, person.link_version, ends_at))}"
 

@@ -25,7 +25,7 @@ from bot.permissions import Permission, require
 from bot.phone_reports import settle_reports
 from bot.quiet import in_quiet_hours
 from bot.reminder_plan import Charges, Due, Liaison, charge_of
-from bot.reminding import AT_ONCE, Crew, find_live, load_charges, remind, remind_due, text_for
+from bot.reminding import Crew, find_live, load_charges, remind, remind_due, text_for
 from bot.settings import Settings
 from db import reminder_queue as queue
 from db import reminders as store
@@ -73,12 +73,12 @@ class Reminders:
 
     async def _tend_waiting(self, now: datetime) -> None:
         async with self._database.read() as session:
-            waiting = bool(await queue.list_waiting(session))
-        if waiting:
+            changes = await list_changes(session, self._settings, now)
+            overtaken = bool(self._settings.remind_push_minutes) and await queue.has_forwarded(session)
+        if changes or overtaken:
             async with self._database.write() as session:
-                await tend_waiting(session, self._settings, now)
-        if self._settings.remind_push_minutes:
-            async with self._database.write() as session:
+                for change in changes:
+                    await _apply(session, change)
                 await queue.skip_forwarded(session)
 
     async def _remind(self, now: datetime) -> None:
@@ -89,14 +89,12 @@ class Reminders:
         for alert_id in overdue:
             if self._again.get(alert_id, now) > now:
                 continue
+            self._again[alert_id] = now + AGAIN
             try:
-                async with self._database.write() as session:
-                    done = await remind_due(session, self._settings, alert_id, now)
+                done = await remind_due(self._database, self._settings, alert_id, now)
             except Exception:  # one alert must not keep the others waiting; the rows are looked at again
                 log.exception("reminders of an alert failed", extra={"alert": alert_id})
-                done = 0
-            if done < AT_ONCE:
-                self._again[alert_id] = now + AGAIN
+                continue
             if done:
                 self._events.publish("replies", "alerts", "deliveries")
 
@@ -104,18 +102,28 @@ class Reminders:
 # ── what has not left yet ───────────────────────────────────────────────────
 
 
-async def tend_waiting(session: AsyncSession, settings: Settings, now: datetime) -> None:
+@dataclass(frozen=True)
+class Change:
+    """What becomes of a reminder that has not left: taken back for a reason, or said otherwise."""
+
+    waiting: Waiting
+    reason: str = ""
+    text: str = ""
+    groups: int = 0
+
+
+async def list_changes(session: AsyncSession, settings: Settings, now: datetime) -> list[Change]:
     """Messages that have not left say what is true now, and only if somebody still has to do something.
 
     Taken back: in quiet hours, when the account cannot send (another may), when the alert is over, and when no group
     is missing any more. A step of which nothing left is taken again when it is due.
     """
-    await store.lead(session)
     waiting = await queue.list_waiting(session)
     if not waiting:
-        return
+        return []
     charges = await load_charges(session)
     units = {person.id: unit.path for person, unit in await list_liaisons(session)}
+    changes: list[Change] = []
     for alert_id in {row.alert_id for row in waiting}:
         alert = await find_live(session, settings, alert_id, now)
         missing = await store.list_missing(session, alert_id) if alert is not None else []
@@ -124,10 +132,18 @@ async def tend_waiting(session: AsyncSession, settings: Settings, now: datetime)
             groups = _still_missing(row, missing, charges, units.get(row.person_id))
             reason = _why_withdrawn(row, groups, quiet=in_quiet_hours(now, settings), over=alert is None)
             if alert is None or reason:
-                await queue.withdraw(session, row, reason)
+                changes.append(Change(row, reason))
             elif len(groups) != past[row.id].groups:
                 text = await text_for(session, settings, alert, row.step, row.person_id, groups, now)
-                await queue.reword(session, row, text, groups=len(groups))
+                changes.append(Change(row, text=text, groups=len(groups)))
+    return changes
+
+
+async def _apply(session: AsyncSession, change: Change) -> None:
+    if change.reason:
+        await queue.withdraw(session, change.waiting, change.reason)
+    else:
+        await queue.reword(session, change.waiting, change.text, groups=change.groups)
 
 
 def _still_missing(row: Waiting, missing: Sequence[Missing], charges: Charges, unit: str | None) -> list[Missing]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,41 +24,61 @@ from db.forwards import Standing, list_compared
 from db.models import Alert, Person
 from db.people import Route, list_liaisons, list_routes
 from db.reminders import Missing
+from db.session import Database
 from db.states import AlertState, ReminderStep
 
-AT_ONCE: Final = 200  # people reminded in one transaction; the rest follow in the next
+AT_ONCE: Final = 25  # people reminded in one transaction
 TOO_OFTEN: Final = "今天提醒次数已到上限"
 
 
-async def remind_due(session: AsyncSession, settings: Settings, alert_id: int, now: datetime) -> int:
-    """Take every step that is due for the alert; returns how many messages and pushes that were."""
-    await store.lead(session)
+async def remind_due(database: Database, settings: Settings, alert_id: int, now: datetime) -> int:
+    """Take every step that is due for the alert; returns how many messages and pushes that were.
+
+    Planned from a read, carried out in small transactions: with thousands of liaisons nobody else waits to write.
+    """
+    async with database.read() as session:
+        plan = await _plan(session, settings, alert_id, now)
+    done = 0
+    for start in range(0, len(plan.due), AT_ONCE):
+        async with database.write() as session:
+            done += await _remind_some(session, settings, alert_id, plan.due[start : start + AT_ONCE], now)
+    if plan.push:
+        async with database.write() as session:
+            done += await _push(session, settings, alert_id, plan.push, now)
+    return done
+
+
+async def _plan(session: AsyncSession, settings: Settings, alert_id: int, now: datetime) -> Plan:
     alert = await find_live(session, settings, alert_id, now)
     if alert is None or alert.deadline_at is None or alert.deadline_at > now:
-        return 0
+        return Plan()
     missing = await store.list_missing(session, alert_id)
-    if not missing:
-        return 0
-    charges = await load_charges(session)
-    past = await store.list_past(session, alert_id)
+    charges = await load_charges(session) if missing else Charges(())
     crew = Crew(session, settings, now)
     await crew.look_up(people_of(missing, charges))
-    plan = make_plan(
+    past = await store.list_past(session, alert_id)
+    return make_plan(
         missing, charges, past, now=now, deadline=alert.deadline_at, waits=_waits(settings), able=crew.able()
     )
-    return await _carry_out(session, settings, alert, plan, crew, now)
 
 
-async def _carry_out(
-    session: AsyncSession, settings: Settings, alert: Alert, plan: Plan, crew: Crew, now: datetime
+async def _remind_some(
+    session: AsyncSession, settings: Settings, alert_id: int, dues: Sequence[Due], now: datetime
 ) -> int:
+    """What was planned a moment ago, as far as it is still true."""
+    await store.lead(session)
+    alert = await find_live(session, settings, alert_id, now)
+    if alert is None:
+        return 0
+    crew = Crew(session, settings, now)
+    await crew.look_up({due.person.person_id for due in dues})
+    planned = {group.group_id for due in dues for group in due.groups}
+    missing = await store.list_still_missing(session, alert_id, planned)
     done = 0
-    for due in plan.due:
-        if done >= AT_ONCE:
-            break
-        done += await remind(session, settings, alert, due, crew, now)
-    if plan.push:
-        done += await _push(session, alert, plan.push, now)
+    for due in dues:
+        groups = tuple(group for group in due.groups if group.group_id in missing)
+        if groups:
+            done += await remind(session, settings, alert, replace(due, groups=groups), crew, now)
     return done
 
 
@@ -123,8 +144,13 @@ async def text_for(
     return say(person.name, alert, groups, now=now, link=link)
 
 
-async def _push(session: AsyncSession, alert: Alert, group_ids: Collection[int], now: datetime) -> int:
+async def _push(
+    session: AsyncSession, settings: Settings, alert_id: int, group_ids: Collection[int], now: datetime
+) -> int:
     """The bot pushes into groups that nobody forwarded into. A finished alert runs again until that is done."""
+    alert = await find_live(session, settings, alert_id, now)
+    if alert is None:
+        return 0
     count = await queue.push_instead(session, alert.id, group_ids, rank=alert.severity.rank)
     if count:
         await reopen(session, SYSTEM, alert.id, now=now)

@@ -106,16 +106,20 @@ async def push_instead(session: AsyncSession, alert_id: int, group_ids: Collecti
     return count
 
 
+async def has_forwarded(session: AsyncSession) -> bool:
+    return (await session.scalar(sa.select(Delivery.id).where(*_overtaken()).limit(1))) is not None
+
+
 async def skip_forwarded(session: AsyncSession) -> int:
     """What the bot was to push instead of people, and somebody has forwarded after all."""
+    update = sa.update(Delivery).where(*_overtaken())
+    return await affected(session, update.values(state=DeliveryState.SKIPPED, reason="群里已经有人转发"))
+
+
+def _overtaken() -> list[sa.ColumnElement[bool]]:
     reached = sa.exists().where(
         Reach.alert_id == Delivery.alert_id, Reach.group_id == Delivery.group_id, Reach.reached_at.is_not(None)
     )
     running = sa.select(Alert.id).where(Alert.state == AlertState.RUNNING)
-    update = sa.update(Delivery).where(
-        Delivery.alert_id.in_(running),
-        Delivery.state == DeliveryState.WAITING,
-        Delivery.reason == INSTEAD,
-        reached,
-    )
-    return await affected(session, update.values(state=DeliveryState.SKIPPED, reason="群里已经有人转发"))
+    waits = Delivery.state == DeliveryState.WAITING
+    return [Delivery.alert_id.in_(running), waits, Delivery.reason == INSTEAD, reached]

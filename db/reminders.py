@@ -108,6 +108,18 @@ async def list_missing(session: AsyncSession, alert_id: int, scope: str = "") ->
     return [Missing(*row) for row in await session.execute(query)]
 
 
+async def list_still_missing(session: AsyncSession, alert_id: int, group_ids: Collection[int]) -> set[int]:
+    """Those of the groups that the alert has not reached at this moment."""
+    found: set[int] = set()
+    ids = list(group_ids)
+    for start in range(0, len(ids), 5000):  # both databases take some 32,000 parameters
+        part = ids[start : start + 5000]
+        found.update(
+            await session.scalars(sa.select(Reach.group_id).where(*is_missing(alert_id), Reach.group_id.in_(part)))
+        )
+    return found
+
+
 def is_missing(alert_id: int) -> list[sa.ColumnElement[bool]]:
     return [Reach.alert_id == alert_id, Reach.expected.is_(True), Reach.reached_at.is_(None)]
 

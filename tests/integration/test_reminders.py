@@ -14,7 +14,7 @@ from bot.events import Events
 from bot.identity import Actor
 from bot.reminders import Reminders, remind_now
 from bot.settings import Settings, load_settings
-from db.deliveries import strand_in_flight
+from db.deliveries import skip_stale_replies, strand_in_flight
 from db.marks import Claim, Turn, Wanted, advance
 from db.models import Account, Alert, AuditEntry, Delivery, Person, PersonRoom, Reminder, Reply
 from db.reach import record_reach
@@ -24,6 +24,8 @@ from db.session import Database
 from db.states import AccountState, AlertState, DeliveryState, ReminderStep, ReplyRank, Role, Severity, Way
 from tests.chatting import BODY, TITLE, Chat
 from tests.factories import make_account
+from tests.fakes import FakeChannel
+from tests.world import Post, quick_settings, until
 
 OFFICER = Actor("陈警官", Role.REVIEWER, 1)
 
@@ -312,6 +314,42 @@ async def test_two_schedulers_remind_once(database: Database, database_url: str)
         await other.close()
     assert sorted(await town.steps()) == sorted([("周镇长", LIAISON), ("李海滨", LIAISON), ("金金平", LIAISON)])
     assert len([reply for reply in await town.rows(Reply) if reply.rank]) == 6
+
+
+async def test_the_reminder_arrives_in_the_private_chat_and_the_text_right_behind_it(database: Database) -> None:
+    town = await Town(database, quick_settings()).build()
+    await town.alert()
+    await town.reach("CY01", "HB01", "HB02", "HB03", "YS01")
+    channel = FakeChannel(town.clock, ("心防一号",))
+    async with database.write() as session:
+        await session.execute(sa.update(Account).values(lease_owner="", lease_until=None))
+    async with Post(database, town.settings, channel, town.clock):
+        await town.look(60)
+        await until(lambda: len(channel.arrived) == 2)
+        await until(lambda: _all_sent(town))
+        await town.look(10)
+        await asyncio.sleep(0.1)
+    assert [(one.account, one.room_id) for one in channel.arrived] == [("心防一号", "private:金金平")] * 2
+    assert "· 金平社区反诈群" in channel.arrived[0].message.text
+    assert channel.arrived[1].message.text.startswith(f"【橙色预警】{TITLE}")
+
+
+async def _all_sent(town: Town) -> bool:
+    return {reply.state for reply in await town.rows(Reply) if reply.rank} == {DeliveryState.SENT}
+
+
+async def test_what_waited_too_long_is_said_anew(town: Town) -> None:
+    await town.alert()
+    await town.reach("CY01", "HB01", "HB02", "HB03", "YS01")
+    before = await town.look(60)
+    town.clock.advance(31 * 60)
+    async with town.database.write() as session:
+        assert await skip_stale_replies(session, town.clock.now() - timedelta(minutes=30)) >= 2
+    after = await town.look(0)
+    assert len(after) == 2
+    assert {reply.id for reply in after}.isdisjoint({reply.id for reply in before})
+    assert "发布已 1 小时 31 分" in after[0].text
+    assert await town.steps() == [("金金平", LIAISON)]
 
 
 async def test_killed_between_mark_and_send_nobody_is_asked_twice(town: Town) -> None:
