@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     growing_days: int = Field(7, ge=1, le=90, description="在最近多少天的线索里找相似的")
 
     public_url: str = Field(
-        "", description="预警短页面从外网访问的地址，如 https://fz.example.gov.cn；留空则不在群里给出链接"
+        "", description="预警短页面和联络员手机页从外网访问的地址，如 https://fz.example.gov.cn；留空则不给链接"
     )
     portal: bool = Field(True, description="是否开放门户问答页 /ask")
     portal_origins: Annotated[list[str], NoDecode] = Field(
