@@ -55,6 +55,8 @@ ACTIONS = {
     "user.reset": "重置密码",
     "user.disable": "停用用户",
     "user.enable": "启用用户",
+    "user.token": "生成接口令牌",
+    "user.token_revoke": "吊销接口令牌",
     "user.unlock": "解除登录锁定",
     "user.second_factor_on": "开启两步验证",
     "user.second_factor_off": "关闭两步验证",

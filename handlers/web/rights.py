@@ -52,7 +52,7 @@ class Route:
     limit: int = SMALL
     before_password: bool = False  # reachable while the one-time password is still to be replaced
     cookieless: bool = False  # takes nothing from cookies, so there is no session that another site could misuse
-    secret_address: bool = False  # its pages tell nobody their address, so browsers send their forms without an origin
+    secret_address: bool = False  # its pages name their address to nobody, so browsers send forms without an origin
 
 
 def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
