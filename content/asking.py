@@ -13,6 +13,7 @@ from content.answers import LONGEST, NO_MATCH, render_answer, render_choices, re
 from content.emergencies import find_emergency, instructions
 from content.library import Library
 from content.matching import Match, Matcher
+from content.naming import Names
 from content.normalising import normalise
 from content.phrases import Hit
 
@@ -32,6 +33,8 @@ GUESS_BELOW: Final = 0.3
 SHORT: Final = 6
 SHORT_GUESS: Final = 0.75
 """The same for texts of fewer characters than ``SHORT``, which are mostly greetings and answers."""
+ASKED_FOR: Final = 0.6
+"""Score of a type whose name is asked for without a word of fraud ("什么是虚拟币"): too low to speak up in a group."""
 _NAMING_WEIGHT: Final = 2
 _MENU_WORDS: Final = frozenset(
     [
@@ -101,6 +104,7 @@ class Asker:
         self.matcher = matcher or Matcher(library)
         self._menu = render_menu(library)
         self._answers = {type_id: render_answer(each) for type_id, each in library.types.items()}
+        self._names = Names(library)
         self._classes = {normalise(key.split(" ", 1)[1]): types for key, types in library.by_class().items()}
 
     def ask(self, text: str) -> Reply:
@@ -130,6 +134,9 @@ class Asker:
         named = self._classes.get(match.text)
         if named is not None and len(named) > 1:
             return Reply("choices", tuple(each.id for each in named), 1.0, render_choices(named))
+        asked_for = self._names.find(match.text)
+        if asked_for:
+            return self._named_reply(asked_for, 1.0 if match.fraud >= ANSWER_FROM else ASKED_FOR)
         score = round(match.best[1], 4)
         if match.fraud < ANSWER_FROM and not _names_a_type(match):
             return Reply("none", (), score, NO_MATCH)
@@ -141,6 +148,11 @@ class Asker:
         if not sure:
             return Reply("none", (), score, NO_MATCH)
         return Reply("answer", self._likely_types(match), score, self._answers[match.best[0]])
+
+    def _named_reply(self, types: tuple[str, ...], score: float) -> Reply:
+        if len(types) > 1:
+            return Reply("choices", types, score, render_choices([self.library.types[each] for each in types]))
+        return Reply("answer", types, score, self._answers[types[0]])
 
     def _emergency_reply(self, match: Match, text: str) -> Reply:
         """Instructions first; the type is named only where it is sure, so that nothing distracts."""

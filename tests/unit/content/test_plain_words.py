@@ -11,7 +11,7 @@ from content.library import load_library
 from content.matching import Matcher
 
 LIBRARY = load_library()
-FRAMES = ["{}", "{}是什么", "什么是{}", "{}是骗局吗", "{}是不是骗人的", "怎么防{}", "遇到{}怎么办", "被{}骗了怎么办"]
+FRAMES = ["{}", "{}是什么", "什么是{}", "{}是骗局吗", "{}是不是骗人的", "怎么防{}", "遇到{}怎么办"]
 CRIES = [
     "那我已经转了5000怎么办",
     "我刚把钱转过去了",
@@ -38,7 +38,7 @@ def test_a_type_that_is_asked_for_by_its_name_is_explained(type_id: str) -> None
     for name in (kind.name, *kind.aka):
         for frame in FRAMES:
             reply = asker().ask(frame.format(name))
-            if reply.kind != "emergency" and type_id not in reply.types[:3]:
+            if type_id not in reply.types[:3]:
                 missed.append((frame.format(name), reply.kind, reply.types))
     assert missed == []
 
