@@ -55,12 +55,12 @@ class Choice:
     def query(self) -> str:
         values = {
             "level": self.level,
-            "kind": self.kind.value if self.kind else "",
+            "kind": self.kind.value if self.kind else "",  # "": all of them
             "parent": self.parent.id,
             "alert": self.alert.id if self.alert else "",
             "period": self.period.text,
         }
-        return urlencode({name: value for name, value in values.items() if value != ""})
+        return urlencode(values)
 
     @property
     def kinds(self) -> tuple[UnitKind, ...]:
@@ -92,12 +92,20 @@ async def find_choice(request: web.Request, session: AsyncSession, actor: Actor)
     period, fault = read_period(request, today(request))
     return Choice(
         level=max(wanted, parent.level + 1),
-        kind=choice_of(UnitKind, request.query, "kind"),
+        kind=await _kind(request, session, max(wanted, parent.level + 1)),
         parent=parent,
         alert=next((alert for alert in alerts if alert.id == alert_id), None),
         period=period,
         fault=fault,
     )
+
+
+async def _kind(request: web.Request, session: AsyncSession, level: int) -> UnitKind | None:
+    """What was chosen; nothing said: the first kind of the level, because a department is not like a town."""
+    if "kind" in request.query:
+        kind = choice_of(UnitKind, request.query, "kind")
+        return kind if kind is None or kind.level == level else None
+    return next((kind for used, kind in await list_used_levels(session) if used == level), None)
 
 
 def today(request: web.Request) -> date:
