@@ -22,7 +22,9 @@ _TICKS = ((1, "1 秒"), (10, "10 秒"), (60, "1 分"), (600, "10 分"), (3600, "
           (86_400, "1 天"), (259_200, "3 天"), (864_000, "10 天"))  # fmt: skip
 
 
-def coverage_curve(timeline: Timeline, *, deadline_s: float | None, until_s: float, theme: Theme = "light") -> Spec:
+def coverage_curve(
+    timeline: Timeline, *, deadline_s: float | None, until_s: float, theme: Theme = "light", narrow: bool = False
+) -> Spec:
     """Share of the expected groups and members over the time since release, on a logarithmic axis."""
     colours = _COLOURS[theme]
     end = max([until_s, 10.0, *timeline.seconds])
@@ -55,7 +57,7 @@ def coverage_curve(timeline: Timeline, *, deadline_s: float | None, until_s: flo
     layers: list[Spec] = [line]
     if deadline_s and 1 < deadline_s <= end:
         layers += _deadline(deadline_s, colours)
-    return _framed(theme, {"width": 620, "height": 230, "data": {"values": rows}, "layer": layers})
+    return _framed(theme, _size(narrow) | {"data": {"values": rows}, "layer": layers})
 
 
 def _shares(timeline: Timeline, what: str, end: float) -> list[tuple[float, float]]:
@@ -87,7 +89,7 @@ def _tick_labels() -> str:
     return expression
 
 
-def months_chart(months: Sequence[tuple[int, Figures]], *, theme: Theme = "light") -> Spec:
+def months_chart(months: Sequence[tuple[int, Figures]], *, theme: Theme = "light", narrow: bool = False) -> Spec:
     """A unit's record: coverage of groups and members, and on time, month by month."""
     colours = _COLOURS[theme]
     labels = ("群覆盖率", "人数覆盖率", "按时率")
@@ -105,9 +107,7 @@ def months_chart(months: Sequence[tuple[int, Figures]], *, theme: Theme = "light
         "y": {"field": "占比", "type": "quantitative", "title": None, "scale": {"domain": [0, 1]}, "axis": {"format": "%"}},
         "color": {"field": "什么", "type": "nominal", "scale": colour, "legend": {"title": None, "orient": "top"}},
     }  # fmt: skip
-    return _framed(
-        theme, {"width": 620, "height": 200, "data": {"values": rows}, "mark": "bar", "encoding": encoding}
-    )
+    return _framed(theme, _size(narrow) | {"data": {"values": rows}, "mark": "bar", "encoding": encoding})
 
 
 def table_picture(title: str, notes: Sequence[str], header: Sequence[str], rows: Sequence[Sequence[str]]) -> Spec:
@@ -150,6 +150,11 @@ def table_picture(title: str, notes: Sequence[str], header: Sequence[str], rows:
     }
     spec = {"width": edges[-1], "height": height * (len(rows) + 1), "title": heading, "layer": layers}
     return _framed("light", spec | {"view": {"stroke": None}, "padding": 22})
+
+
+def _size(narrow: bool) -> Spec:
+    """As wide as a desk's page, or as a phone: the type is as large on both."""
+    return {"width": 280, "height": 220} if narrow else {"width": 620, "height": 230}
 
 
 def _row(height: int, rows: int) -> Spec:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot import alerts
 from bot.alerts import AlertContent
-from bot.chart_specs import Spec, coverage_curve, months_chart
+from bot.chart_specs import Spec, Theme, coverage_curve, months_chart
 from bot.charts import Charts
 from bot.errors import NotFound
 from bot.identity import Actor
@@ -49,8 +49,8 @@ async def alert_file(request: web.Request, actor: Actor) -> web.StreamResponse:
             deadline = (alert.deadline_at - alert.released_at).total_seconds() if alert.deadline_at else None
             timeline = await read_timeline(session, alert, view.unit)
             last = max([timeline.seconds[-1] if timeline.seconds else 0, deadline or 0, 60])
-            theme = "dark" if request.query.get("theme") == "dark" else "light"
-            spec = coverage_curve(timeline, deadline_s=deadline, until_s=last * 1.2, theme=theme)  # type: ignore[arg-type]
+            theme, narrow = _look(request)
+            spec = coverage_curve(timeline, deadline_s=deadline, until_s=last * 1.2, theme=theme, narrow=narrow)
             return await _picture(request, spec, name, f"覆盖曲线-{alert.number}")
         report = await alert_report(session, view.alert, view.unit, settings=engine.settings, now=now)
     return await _table(request, report, name, f"触达-{view.alert.number}-{view.unit.name}")
@@ -64,8 +64,10 @@ async def unit_file(request: web.Request, actor: Actor) -> web.StreamResponse:
         unit = await visible_unit(session, actor, path_id(request))
         if name in ("months.svg", "months.png"):
             months = await list_months(session, unit.id, period.months)
-            theme = "dark" if request.query.get("theme") == "dark" else "light"
-            return await _picture(request, months_chart(months, theme=theme), name, f"{unit.name}各月触达")  # type: ignore[arg-type]
+            theme, narrow = _look(request)
+            return await _picture(
+                request, months_chart(months, theme=theme, narrow=narrow), name, f"{unit.name}各月触达"
+            )
         now = engine.clock.now()
         report = await period_report(session, period, unit, settings=engine.settings, now=now)
     return await _table(request, report, name, f"触达-{unit.name}-{period.text}")
@@ -108,6 +110,11 @@ async def draft_with_picture(request: web.Request, actor: Actor) -> web.StreamRe
     async with engine.database.write() as session:
         alert = await alerts.create(session, actor, content, settings=engine.settings, now=now)
     raise web.HTTPSeeOther(f"/alerts/{alert.id}/edit")
+
+
+def _look(request: web.Request) -> tuple[Theme, bool]:
+    """In which colours, and for a phone's width."""
+    return "dark" if request.query.get("theme") == "dark" else "light", "narrow" in request.query
 
 
 async def _table(request: web.Request, report: Report, name: str, title: str) -> web.StreamResponse:

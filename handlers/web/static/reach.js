@@ -102,7 +102,7 @@ function node(name, attributes, text = "") {
 
 const heatOf = (share) => (share <= 0 ? "heat-0" : share >= 1 ? "heat-4" : `heat-${1 + Math.floor((share * 100) / 34)}`);
 
-/** A field of tiles, one per unit: each fills up from below while groups are reached. */
+/** A field of tiles, one per unit: each fills up from the left while groups are reached. */
 function draw(map, strands) {
   const narrow = replay.clientWidth < 520;
   const columns = narrow ? 2 : Math.min(6, Math.max(1, strands.length));
@@ -114,23 +114,25 @@ function draw(map, strands) {
     const y = Math.floor(index / columns) * cell.height + 4;
     const box = { x, y, width: cell.width - 8, height: cell.height - 8, rx: 6 };
     map.append(node("rect", { ...box, class: "cell" }));
-    const fill = node("rect", { x, y: y + box.height - 8, width: 0, height: 8, rx: 4 });
+    const fill = node("rect", { ...box, width: 0 });
+    const edge = node("rect", { x, y, width: 6, height: box.height, rx: 3 });
     const most = Math.floor((cell.width - 24) / 15);
     const name = strand.name.length > most ? `${strand.name.slice(0, most - 1)}…` : strand.name;
-    const count = node("text", { x: x + 9, y: y + 46, class: "count" });
-    map.append(fill, node("text", { x: x + 9, y: y + 25 }, name), count, node("title", {}, strand.name));
-    return { strand, fill, count, width: box.width };
+    const count = node("text", { x: x + 14, y: y + 46, class: "count" });
+    map.append(fill, edge, node("text", { x: x + 14, y: y + 25 }, name), count, node("title", {}, strand.name));
+    return { strand, fill, edge, count, width: box.width };
   });
 }
 
 function show(cells, steps, at) {
   let reached = 0;
   let expected = 0;
-  for (const { strand, fill, count, width } of cells) {
+  for (const { strand, fill, edge, count, width } of cells) {
     const groups = at ? strand.groups[at - 1] : 0;
     const share = groups / strand.expected;
     fill.setAttribute("width", Math.max(share > 0 ? 8 : 0, width * share));
-    fill.setAttribute("class", heatOf(share));
+    fill.setAttribute("class", `fill ${heatOf(share)}`);
+    edge.setAttribute("class", heatOf(share));
     count.textContent = `${groups} / ${strand.expected} 群`;
     reached += groups;
     expected += strand.expected;
