@@ -22,6 +22,7 @@ from db.deliveries import list_deliveries
 from db.figures import list_child_figures, list_forwards
 from db.models import Alert, Delivery
 from db.pictures import find_picture
+from db.reminders import list_reminders
 from db.seen import count_seen
 from db.states import AlertState, DeliveryState
 from db.users import list_user_names
@@ -46,6 +47,8 @@ DONE = {
     "resume": "已继续推送",
     "cancel": "已取消，没有推送的群不再推送",
     "decide": "已处理",
+    "remind": "已私聊提醒联络员，见催办记录",
+    "not_reminded": "没有发出提醒，原因见催办记录",
 }
 
 
@@ -162,6 +165,7 @@ async def _after_release(request: web.Request, session: AsyncSession, alert: Ale
             session, alert.id, states=[wanted] if wanted else [], limit=paging.size, offset=paging.offset
         ),
         "forwards": await list_forwards(session, alert.id, "", limit=SHOWN_FORWARDS),
+        "reminders": await list_reminders(session, alert.id),
     }
 
 

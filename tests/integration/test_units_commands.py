@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner, Result
 
+from bot.clock import SystemClock
+from bot.database import open_ready
+from bot.people import use_bind_code
 from bot.sample_county import SAMPLE
+from bot.settings import load_settings
+from db.models import Person
 from handlers.cli.people import people_app
 from handlers.cli.units import units_app
 
@@ -99,3 +106,30 @@ def test_bind_code_is_shown_once(tmp_path: Path) -> None:
     assert "只显示这一次" in spoken.stdout
     wrong = runner.invoke(people_app, ["bind", "--name", "李静", "--unit", "nowhere"])
     assert (wrong.exit_code, "nowhere" in wrong.stderr) == (2, True)
+
+
+def test_links_to_the_phone_page_are_ended_by_name_and_unit(tmp_path: Path) -> None:
+    units("import", str(SAMPLE), "--yes")
+    wrong = runner.invoke(people_app, ["end-links", "--name", "李静", "--unit", "330922100"])
+    assert (wrong.exit_code, "没有叫李静的联络员" in wrong.stderr) == (2, True)
+    code = line(runner.invoke(people_app, ["bind", "--name", "李静", "--unit", "330922100", "--json"]))["code"]
+    asyncio.run(_bind(code))
+    ended = runner.invoke(people_app, ["end-links", "--name", "李静", "--unit", "330922100"])
+    assert "已全部作废" in ended.stdout
+    assert asyncio.run(_link_version()) == 2
+
+
+async def _bind(code: str) -> None:
+    now = SystemClock().now()
+    database = await open_ready(load_settings(), now=now)
+    async with database.write() as session:
+        await use_bind_code(session, code=code, channel="local", member_hash="x", now=now)
+    await database.close()
+
+
+async def _link_version() -> int:
+    database = await open_ready(load_settings(), now=SystemClock().now())
+    async with database.read() as session:
+        version = await session.scalar(sa.select(Person.link_version))
+    await database.close()
+    return version or 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from bot.forwarding import record_forward
 from bot.identity import Actor
 from bot.liaison_links import make_link, revoke_links
 from bot.phone_reports import settle_reports
@@ -19,7 +21,7 @@ from db.figures import get_figures
 from db.models import Alert, AuditEntry, Forward, Group, HeldReport, Person, PersonRoom, Reach, Reminder, Unit
 from db.reach import record_reach
 from db.session import Database
-from db.states import AlertState, GroupMode, Role, Severity, Way
+from db.states import AlertState, GroupMode, ReminderStep, Role, Severity, Way
 from tests.console import Browser, Console, County, Page, make_county, open_console
 from tests.factories import make_alert, make_group, make_unit
 
@@ -271,6 +273,44 @@ async def test_many_groups_stay_a_small_page(sqlite_phone: Phone) -> None:
     assert len(seen) == 130
 
 
+async def test_whatever_is_reported_taken_back_and_forwarded_the_figures_agree_with_a_recount(
+    sqlite_phone: Phone,
+) -> None:
+    phone, dice = sqlite_phone, random.Random(5)
+    database, clock = phone.console.database, phone.console.clock
+    async with database.write() as session:
+        for number in range(6):
+            group = await make_group(session, unit=phone.county.village, mode=GroupMode.RELAY, name=f"楼{number}群")
+            phone.groups[group.name] = group
+    alert = await phone.release()
+    groups = [group for name, group in phone.groups.items() if name.startswith(("楼", "基湖"))]
+    for _ in range(70):
+        group, what = dice.choice(groups), dice.choice(["report", "report", "undo", "forward", "wait", "fold"])
+        clock.advance(dice.choice([1, 20]))
+        if what in ("report", "undo"):
+            await phone.tap(what, alert=alert.id, group=group.id)
+        elif what == "forward":
+            async with database.write() as session:
+                await record_forward(session, alert_id=alert.id, group=group, person=None, at=clock.now())
+        elif what == "wait":
+            clock.advance(61)
+            await settle_reports(database, clock.now())
+        else:
+            await phone.fold()
+            async with database.read() as session:
+                assert await rollup.verify_rollup(session) == []
+    clock.advance(61)
+    await settle_reports(database, clock.now())
+    await phone.fold()
+    reached = [row for row in await phone.rows(Reach) if row.reached_at is not None]
+    assert all(row.way is not None and row.folded for row in reached)
+    logged = {entry.group_id for entry in await phone.rows(Forward)}
+    assert {row.group_id for row in reached} == logged
+    async with database.read() as session:
+        assert await rollup.verify_rollup(session) == []
+        assert (await get_figures(session, alert.id, phone.county.village.id)).reached_groups == len(reached)
+
+
 # ── nobody else's ───────────────────────────────────────────────────────────
 
 
@@ -393,6 +433,21 @@ async def test_an_officer_reminds_by_a_button(console: Console, phone: Phone) ->
     assert (done.status, done.location) == (303, f"/alerts/{alert.id}?done=remind")
     (reminder,) = await phone.rows(Reminder)
     assert reminder.groups == 2
+    async with console.database.write() as session:
+        session.add(
+            Reminder(
+                alert_id=alert.id,
+                person_id=phone.people["沈刚"].id,
+                step=ReminderStep.LIAISON,
+                groups=1,
+                at=console.clock.now(),
+                reason="没有私聊过，找不到对话",
+            )
+        )
+    page = await officer.get(f"/alerts/{alert.id}", done="remind")
+    assert page.shows(
+        "已私聊提醒联络员", "催办记录", "人工提醒 · 2 个群", "沈刚", "没有发出", "没有私聊过", "触达时限"
+    )
     again = await officer.post(f"/alerts/{alert.id}/remind", unit=phone.county.east.id, accept="application/json")
     assert again.json == {
         "message": "没有发出提醒；周敏：10 分钟内提醒过",
