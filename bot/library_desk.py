@@ -30,7 +30,7 @@ from bot.library_revisions import (
     name_of,
     numbered_body,
 )
-from bot.permissions import Permission, require
+from bot.permissions import Permission, require, require_proof
 from bot.settings import Settings
 from content.library_bodies import LABELS, Body, clean_body, digest_of, faults_of_body, field_of
 from db import library as store
@@ -185,6 +185,7 @@ async def approve(
     `version` is the one that the reviewer read. Raises `WrongState` when the draft, or what it replaces, has changed.
     """
     require(actor, Permission.REVIEW_LIBRARY)
+    require_proof(actor, settings)
     revision = await get_revision(session, revision_id)
     if settings.second_person and is_author(actor, revision):
         raise Forbidden("编写人不能审核自己的修改，请由另一位同事审核")

@@ -17,6 +17,7 @@ from bot.identity import Actor
 from bot.library_diff import compare
 from bot.library_live import overlaid, seed_body, seed_library, with_types
 from bot.library_revisions import Entry
+from bot.second_factor import prove_for_release
 from content.answers import render_answer
 from content.library_bodies import LABELS, Body, clean_body, type_of_body
 from content.library_check import doubts_by_field
@@ -273,8 +274,16 @@ async def send_back(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 async def approve(request: web.Request, actor: Actor) -> web.StreamResponse:
     """Makes the version live that the reviewer saw on the page, no later one."""
-    revision_id, version, now = path_id(request), int_of(await request.post(), "version") or 0, _now(request)
-    settings = request.app[ENGINE].settings
+    revision_id, form, now = path_id(request), await request.post(), _now(request)
+    version, settings, database = (
+        int_of(form, "version") or 0,
+        request.app[ENGINE].settings,
+        request.app[ENGINE].database,
+    )
+    try:
+        actor = await prove_for_release(database, actor, text_of(form, "code"), settings=settings, now=now)
+    except UserError as error:
+        return await _refused(request, actor, error)
     return await _take(
         request,
         actor,
@@ -292,13 +301,16 @@ async def _take(request: web.Request, actor: Actor, name: str, step: Step) -> we
     """Take the step and show the revision again; one that is not possible says why on the same page."""
     try:
         revision = await _write(request, step)
-    except Invalid as error:
-        return await _show_revision(request, actor, message=str(error), faults=error.faults, status=status_of(error))
     except NotFound:
         raise
     except UserError as error:
-        return await _show_revision(request, actor, message=str(error), status=status_of(error))
+        return await _refused(request, actor, error)
     raise web.HTTPSeeOther(f"/library/revisions/{revision.id}?done={name}")
+
+
+async def _refused(request: web.Request, actor: Actor, error: UserError) -> web.StreamResponse:
+    faults = error.faults if isinstance(error, Invalid) else {}
+    return await _show_revision(request, actor, message=str(error), faults=faults, status=status_of(error))
 
 
 async def _take_on_type(request: web.Request, actor: Actor, name: str, step: Step) -> web.StreamResponse:

@@ -159,14 +159,16 @@ async def _offered(request: web.Request, actor: Actor, error: Invalid | None = N
         user = await get_user(session, actor.user_id or 0)
     if second_factor.has_second_factor(user) or not user.totp_secret:
         raise web.HTTPSeeOther("/account")
-    address = totp.app_address(user.totp_secret, account=user.username, issuer=f"心防 {engine.settings.office}")
+    address = totp.app_address(user.totp_secret, account=user.username, issuer="心防")
     return await page(
         request,
         "second_factor.html",
         status=200 if error is None else 422,
         faults={} if error is None else error.faults,
         secret=totp.spoken_secret(user.totp_secret),
-        qr=segno.make(address, error="m").svg_inline(border=3, omitsize=True, lineclass=None, svgclass=None),
+        qr=segno.make(address, error="m").svg_inline(
+            border=3, light="#fff", omitsize=True, lineclass=None, svgclass=None
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.errors import Invalid, UserError
 from bot.identity import Actor
 from bot.second_factor import turn_off_for
-from bot.throttle import WINDOW, account_key
+from bot.throttle import PER_ADDRESS, WINDOW, account_key
 from bot.users import create_user, disable_user, enable_user, reset_password, unlock_addresses, unlock_user
 from db.console import list_unit_trails
 from db.models import User
@@ -164,7 +164,9 @@ async def _show(
         status=status,
         users=users,
         locked={user.id for user, _ in users if failures.get(account_key(user.username), 0) >= limit},
-        failing_addresses=sum(key.startswith("address:") for key in failures),
+        locked_addresses=sum(
+            key.startswith("address:") and count >= limit * PER_ADDRESS for key, count in failures.items()
+        ),
         form=form,
         done=done,
         message=message,

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 import sqlalchemy as sa
 
-from bot import totp
+from bot import alerts, library_desk, totp
+from bot.errors import Forbidden
+from bot.identity import Actor
 from bot.passwords import hash_password
 from db.models import Alert, AuditEntry, User, WebSession
 from db.session import Database
@@ -202,3 +204,15 @@ async def test_nobody_ends_the_sessions_of_others(console: Console) -> None:
     assert (await victim.get("/")).status == 200
     async with console.database.read() as session:
         assert await session.scalar(sa.select(sa.func.count()).select_from(WebSession)) == 3
+
+
+async def test_an_edit_of_the_library_asks_for_a_code_as_well(console: Console) -> None:
+    """Where the setting asks for one, no way of approving goes without: the engine itself refuses."""
+    actor = Actor(name="赵明", role=Role.REVIEWER, user_id=1)
+    async with console.database.write() as session:
+        with pytest.raises(Forbidden, match="动态码"):
+            await library_desk.approve(session, actor, 1, settings=console.engine.settings, now=console.clock.now())
+        with pytest.raises(Forbidden, match="动态码"):
+            await alerts.release(session, actor, 1, settings=console.engine.settings, now=console.clock.now())
+    browser, _ = await turn_on(console)
+    assert (await browser.post("/library/revisions/987654/approve", version=1, code="000000")).status in (404, 422)
