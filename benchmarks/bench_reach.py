@@ -163,11 +163,13 @@ async def _copy(database: Database, alerts: int) -> None:
 
 # ── counting the rows, as one would without a roll-up ───────────────────────
 
-_LIVE = """SELECT t.id, count(*), count(r.reached_at), sum(r.members),
-sum(CASE WHEN r.reached_at IS NOT NULL THEN r.members ELSE 0 END), sum(CASE WHEN r.reached_at <= a.deadline_at THEN 1 ELSE 0 END)
-FROM units t JOIN units u ON u.path >= t.path AND u.path < {upper}
-JOIN reach r ON r.unit_id = u.id AND r.expected JOIN alerts a ON a.id = r.alert_id
-WHERE {these} AND a.id <= :last GROUP BY t.id"""
+_LIVE = """WITH own AS (SELECT r.unit_id, count(*) AS groups, count(r.reached_at) AS reached, sum(r.members) AS members,
+  sum(CASE WHEN r.reached_at IS NOT NULL THEN r.members ELSE 0 END) AS reached_members,
+  sum(CASE WHEN r.reached_at <= a.deadline_at THEN 1 ELSE 0 END) AS ontime
+  FROM reach r JOIN alerts a ON a.id = r.alert_id WHERE r.expected AND a.id <= :last GROUP BY r.unit_id)
+SELECT t.id, sum(own.groups), sum(own.reached), sum(own.members), sum(own.reached_members), sum(own.ontime)
+FROM units t JOIN units u ON u.path >= t.path AND u.path < {upper} JOIN own ON own.unit_id = u.id
+WHERE {these} GROUP BY t.id"""
 
 
 async def count_live(session: AsyncSession, these: str, last: int, **values: Any) -> dict[int, tuple[int, ...]]:

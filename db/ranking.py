@@ -14,7 +14,7 @@ and in Python, because all round the true quotient to the same double.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -104,12 +104,26 @@ def _histograms(table: Any) -> sa.Select[Any]:
 @cache
 def _ranking(shape: Shape, by_month: bool, by_alert: bool, alone: bool) -> sa.Select[Any]:
     where = [_CONDITIONS[name] for name in shape]
-    sums = _sums(where, [table for table, used in ((RollupMonth, by_month), (Rollup, by_alert)) if used], alone)
-    rank, expected = _rank(sums)
+    tables = [table for table, used in ((RollupMonth, by_month), (Rollup, by_alert)) if used]
+    if alone:  # nothing to add up
+        source, columns = tables[0].__table__, _columns(tables[0])
+        joined = sa.and_(source.c.unit_id == Unit.id, _these(tables[0]))
+    else:
+        source = _sums(where, tables)
+        columns = {name: source.c[name] for name in (*COUNTS, "alerts")}
+        joined = source.c.unit_id == Unit.id
+    rank, expected = _rank(columns)
     shown = sa.or_(Unit.state == UnitState.ACTIVE, expected > 0)
-    counts = [sa.func.coalesce(sums.c[name], 0) for name in (*COUNTS, "alerts")]
-    query = sa.select(Unit, rank, sa.func.count().over(), *counts).outerjoin(sums, sums.c.unit_id == Unit.id)
+    counts = [sa.func.coalesce(columns[name], 0) for name in (*COUNTS, "alerts")]
+    query = sa.select(Unit, rank, sa.func.count().over(), *counts).outerjoin(source, joined)
     return query.where(*where, shown).order_by(rank.is_(None), rank, Unit.path)
+
+
+def _columns(table: Any) -> dict[str, Any]:
+    """What is added up, by name; an alert's own row counts as one alert."""
+    columns = {name: getattr(table, name) for name in COUNTS}
+    one = sa.case((Rollup.unit_id.is_not(None), 1), else_=0)
+    return columns | {"alerts": RollupMonth.alerts if table is RollupMonth else one}
 
 
 _CONDITIONS: dict[str, Condition] = {
@@ -127,33 +141,27 @@ def _these(table: Any) -> Condition:
     return Rollup.alert_id.in_(sa.bindparam("alert_ids", expanding=True))
 
 
-def _sums(where: Sequence[Condition], tables: Sequence[Any], alone: bool) -> Any:
+def _sums(where: Sequence[Condition], tables: Sequence[Any]) -> Any:
     """Unit id and figures. The units' conditions are inside, or both databases would add up all other units first."""
     parts = [
-        sa.select(
-            Unit.id.label("unit_id"),
-            *(getattr(table, name) for name in COUNTS),
-            (RollupMonth.alerts if table is RollupMonth else sa.literal_column("1")).label("alerts"),
-        )
+        sa.select(Unit.id.label("unit_id"), *(column.label(name) for name, column in _columns(table).items()))
         .join(table, table.unit_id == Unit.id)
         .where(*where, _these(table))
         for table in tables
     ]
-    if alone:
-        return parts[0].subquery()
     every = sa.union_all(*parts).subquery() if len(parts) > 1 else parts[0].subquery()
     added = (sa.func.sum(every.c[name]).label(name) for name in (*COUNTS, "alerts"))
     return sa.select(every.c.unit_id, *added).group_by(every.c.unit_id).subquery()
 
 
-def _rank(sums: Any) -> tuple[sa.ColumnElement[int | None], sa.ColumnElement[int]]:
-    expected = sa.func.coalesce(sums.c.expected_groups, 0)
-    groups, members = (sum(sums.c[f"{way}_{what}"] for way in REACHED) for what in ("groups", "members"))
+def _rank(columns: Mapping[str, Any]) -> tuple[sa.ColumnElement[int | None], sa.ColumnElement[int]]:
+    expected = sa.func.coalesce(columns["expected_groups"], 0)
+    groups, members = (sum(columns[f"{way}_{what}"] for way in REACHED) for what in ("groups", "members"))
     order = (
-        _share(groups, sums.c.expected_groups).desc(),
-        _share(members, sums.c.expected_members).desc(),
-        _share(sums.c.ontime_groups, sums.c.expected_groups).desc(),
-        sums.c.expected_members.desc(),
+        _share(groups, columns["expected_groups"]).desc(),
+        _share(members, columns["expected_members"]).desc(),
+        _share(columns["ontime_groups"], columns["expected_groups"]).desc(),
+        columns["expected_members"].desc(),
     )
     rank = sa.func.rank().over(partition_by=expected > 0, order_by=order)
     return sa.case((expected > 0, rank), else_=None), expected
