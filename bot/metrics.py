@@ -97,6 +97,11 @@ class Histogram:
     def count(self) -> int:
         return sum(self._counts)
 
+    @property
+    def total(self) -> float:
+        """Seconds, added up."""
+        return self._sum
+
     def lines(self) -> Iterator[str]:
         with self._lock:
             counts, total = list(self._counts), self._sum
