@@ -28,6 +28,7 @@ POST   /alerts/{id}/cancel                   apr  write
 GET    /alerts/{id}/progress                 apr  read
 GET    /alerts/{id}/deliveries               apr  read
 POST   /alerts/{id}/deliveries/{delivery}    apr  write
+POST   /alerts/{id}/remind                   apr  write
 GET    /alerts/{id}/picture                  apr  read
 POST   /pictures                             apr  write
 POST   /audience/preview                     apr  read
@@ -35,6 +36,8 @@ GET    /reach                                aprl read
 GET    /reach/{alert}                        aprl read
 GET    /reach/{alert}/missing                aprl read
 GET    /reach/{alert}/forwards               aprl read
+GET    /league                               aprl read
+GET    /units/{id}/record                    aprl read
 GET    /units                                aprl read
 GET    /units/{id}                           aprl read
 GET    /groups                               aprl read
@@ -88,6 +91,9 @@ GET    /users/{id}                           a    admin
 POST   /users/{id}/reset                     a    admin
 POST   /users/{id}/disable                   a    admin
 POST   /users/{id}/enable                    a    admin
+POST   /users/{id}/unlock                    a    admin
+POST   /users/{id}/second_factor_off         a    admin
+POST   /unlock_addresses                     a    admin
 GET    /me                                   aprl read
 GET    /overview                             apr  read
 GET    /me/tokens                            aprl read

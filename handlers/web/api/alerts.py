@@ -10,6 +10,7 @@ from bot import alerts
 from bot.delivery import decide_unknown
 from bot.errors import Invalid, NotFound
 from bot.pictures import save_picture
+from bot.reminders import remind_now
 from bot.scheduler import is_overdue
 from db.alerts import count_alerts, count_deliveries, list_alerts
 from db.audience import Audience
@@ -128,6 +129,13 @@ async def decide(call: Call, session: AsyncSession, id: Id, delivery: Id, body: 
         raise NotFound("这条预警没有这条投递")
     await decide_unknown(session, call.actor, delivery, body.decision, now=call.now)
     call.tell("alerts", "deliveries")
+
+
+async def remind(call: Call, session: AsyncSession, id: Id, body: shapes.RemindAsk) -> shapes.Reminded:
+    """The liaisons of a unit that is behind are reminded now."""
+    result = await remind_now(session, call.actor, id, body.unit_id, call.now, settings=call.engine.settings)
+    call.tell("replies")
+    return shapes.Reminded(message=str(result), sent=list(result.sent), not_sent=dict(result.not_sent))
 
 
 async def _changed(call: Call, session: AsyncSession, alert: Alert) -> shapes.AlertFull:

@@ -7,8 +7,17 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.permissions import PERMISSIONS, Permission
+from bot.second_factor import turn_off_for
 from bot.tokens import revoke_token
-from bot.users import create_user, disable_user, enable_user, get_user, reset_password
+from bot.users import (
+    create_user,
+    disable_user,
+    enable_user,
+    get_user,
+    reset_password,
+    unlock_addresses,
+    unlock_user,
+)
 from db.accounts import list_accounts
 from db.alerts import count_alerts
 from db.console import find_top_unit, list_alerts_around, list_audit_page
@@ -137,6 +146,19 @@ async def disable(call: Call, session: AsyncSession, id: Id) -> shapes.User:
 
 async def enable(call: Call, session: AsyncSession, id: Id) -> shapes.User:
     return await _whole(session, await enable_user(session, call.actor, id, now=call.now))
+
+
+async def unlock(call: Call, session: AsyncSession, id: Id) -> shapes.User:
+    return await _whole(session, await unlock_user(session, call.actor, id, now=call.now))
+
+
+async def unlock_all(call: Call, session: AsyncSession) -> None:
+    """Forget failed sign-ins of addresses: a whole office may share one."""
+    await unlock_addresses(session, call.actor, now=call.now)
+
+
+async def end_second_factor(call: Call, session: AsyncSession, id: Id) -> shapes.User:
+    return await _whole(session, await turn_off_for(session, call.actor, id, now=call.now))
 
 
 async def _whole(session: AsyncSession, user: User) -> shapes.User:

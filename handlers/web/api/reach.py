@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.errors import NotFound
+from bot.errors import Invalid, NotFound
 from db.console import find_top_unit
 from db.figures import (
     count_missing_groups,
@@ -14,12 +14,17 @@ from db.figures import (
     list_forwards,
     list_missing_groups,
 )
+from db.leagues import count_span_seen, get_span_figures, list_alert_ids, list_months, list_relayers, read_league
 from db.models import Alert, Unit
+from db.periods import BadPeriod, Period, Span, find_span, parse_period, recent_months
 from handlers.web.api.definitions import Call
-from handlers.web.api.models import registry as shapes
+from handlers.web.api.models import reach as shapes
 from handlers.web.api.models.common import Found, Id, Page, page_of
 from handlers.web.api.registry import visible_unit
 
+MONTHS = 12  # of a record, when nothing else is asked for
+MOST_MONTHS = 120
+RELAYERS = 50
 NEWEST = 100  # released alerts that are listed; older ones are read by their number
 
 
@@ -64,3 +69,69 @@ async def _seen(call: Call, session: AsyncSession, alert_id: int, unit_id: int |
     if call.actor.scope and not (await get_figures(session, alert_id, top.id)).expected_groups:
         raise NotFound("没有这条已发布的预警")
     return alert, top if unit_id is None else await visible_unit(call, session, unit_id)
+
+
+# ── units among their like, and one unit over time ──────────────────────────
+
+
+async def league(call: Call, session: AsyncSession, query: shapes.LeagueListing) -> Page[shapes.RankedFigures]:
+    """Best first, by the rule of `db.ranking`."""
+    parent = await _parent(call, session, query.parent)
+    if query.alert is not None:
+        await _seen(call, session, query.alert, None)
+        span = Span(alert_ids=(query.alert,))
+    else:
+        span = await find_span(session, _period(call, query.period, 1), call.engine.settings.zone)
+    found = await read_league(
+        session,
+        span,
+        level=parent.level + 1 if query.level is None else query.level,
+        scope=parent.path,
+        kinds=(query.kind,) if query.kind else (),
+        limit=query.limit,
+        offset=query.cursor,
+    )
+    rows = [shapes.RankedFigures.model_validate(row) for row in found.rows]
+    return page_of(rows, total=found.total, query=query)
+
+
+async def record(call: Call, session: AsyncSession, id: Id, query: shapes.RecordAsk) -> shapes.Record:
+    unit = await visible_unit(call, session, id)
+    period, zone = _period(call, query.period, MONTHS), call.engine.settings.zone
+    alert_ids = await list_alert_ids(session, *period.instants(zone))
+    figures = await get_span_figures(session, await find_span(session, period, zone), unit.id)
+    months = await list_months(session, unit.id, period.months)
+    relayers = await list_relayers(session, alert_ids, unit.path, limit=RELAYERS)
+    return shapes.Record(
+        period=period.text,
+        figures=shapes.RankedFigures.model_validate(figures),
+        seen=await count_span_seen(session, alert_ids, unit.path),
+        months=[
+            shapes.MonthFigures(month=month, figures=shapes.RankedFigures.model_validate(one))
+            for month, one in months
+        ],
+        relayers=[shapes.Relayer.model_validate(one) for one in relayers],
+    )
+
+
+async def _parent(call: Call, session: AsyncSession, unit_id: int | None) -> Unit:
+    if unit_id is not None:
+        return await visible_unit(call, session, unit_id)
+    top = await find_top_unit(session, call.actor.scope)
+    if top is None:
+        raise NotFound("登记表是空的，请先导入单位和群")
+    return top
+
+
+def _period(call: Call, text: str, months: int) -> Period:
+    try:
+        period = (
+            parse_period(text)
+            if text
+            else recent_months(call.now.astimezone(call.engine.settings.zone).date(), months)
+        )
+    except BadPeriod as error:
+        raise Invalid({"period": str(error)}) from error
+    if len(period.months) > MOST_MONTHS:
+        raise Invalid({"period": "期间最长 10 年"})
+    return period

@@ -32,6 +32,7 @@ _BY_TAG: dict[str, list[Op]] = {
         Op("POST", "/alerts/{id}/cancel", alerts.cancel, P.RUN_ALERT, WRITE, "取消；已发布的须写出编号"),
         Op("GET", "/alerts/{id}/progress", alerts.progress, P.SEE_ALERTS, READ, "推送进度"),
         Op("GET", "/alerts/{id}/deliveries", alerts.deliveries, P.SEE_ALERTS, READ, "逐群的投递"),
+        Op("POST", "/alerts/{id}/remind", alerts.remind, P.RUN_ALERT, WRITE, "提醒落后单位的联络员"),
         Op("POST", "/alerts/{id}/deliveries/{delivery}", alerts.decide, P.RUN_ALERT, WRITE, "处理待确认的投递"),
         Op(
             "GET",
@@ -49,6 +50,8 @@ _BY_TAG: dict[str, list[Op]] = {
         Op("GET", "/reach", reach.list_all, P.SEE, READ, "可以查看触达的预警，最近的 100 条"),
         Op("GET", "/reach/{alert}", reach.read, P.SEE, READ, "一条预警在一个单位及其下级的触达"),
         Op("GET", "/reach/{alert}/missing", reach.missing, P.SEE, READ, "还没有收到的群"),
+        Op("GET", "/league", reach.league, P.SEE, READ, "单位排行：一条预警，或一段时间"),
+        Op("GET", "/units/{id}/record", reach.record, P.SEE, READ, "一个单位一段时间的触达"),
         Op("GET", "/reach/{alert}/forwards", reach.forwards, P.SEE, READ, "转发与报告的记录，最新的在前"),
     ],
     "单位与群": [
@@ -130,6 +133,9 @@ _BY_TAG: dict[str, list[Op]] = {
         Op("POST", "/users/{id}/reset", office.reset_user, P.USERS, ADMIN, "发放新的一次性密码"),
         Op("POST", "/users/{id}/disable", office.disable, P.USERS, ADMIN, "停用用户"),
         Op("POST", "/users/{id}/enable", office.enable, P.USERS, ADMIN, "启用用户"),
+        Op("POST", "/users/{id}/unlock", office.unlock, P.USERS, ADMIN, "解除登录锁定"),
+        Op("POST", "/users/{id}/second_factor_off", office.end_second_factor, P.USERS, ADMIN, "关闭两步验证"),
+        Op("POST", "/unlock_addresses", office.unlock_all, P.USERS, ADMIN, "解除地址的登录限制"),
     ],
     "我": [
         Op("GET", "/me", office.me, SIGNED_IN, READ, "我是谁，可以做什么"),

@@ -190,6 +190,16 @@ class Progress(Out):
     expected_members: int
 
 
+class RemindAsk(In):
+    unit_id: Id = Field(description="落后的单位")
+
+
+class Reminded(Out):
+    message: str
+    sent: list[str] = Field(description="已提醒的人")
+    not_sent: dict[str, str] = Field(description="没能提醒的人，和原因")
+
+
 class PictureUpload(In):
     data: Base64Bytes = Field(description="图片的 Base64，原图最大 2 MB；会重新编码", max_length=2 * 1024 * 1024)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from db.states import AccountState, GroupMode, GroupState, Role, Severity, UnitKind
+from db.states import AccountState, GroupMode, GroupState, Role, UnitKind
 from handlers.web.api.models.common import Id, In, Line, Listing, Named, Number, Out, Search
 
 Code = Annotated[str, StringConstraints(max_length=40, pattern=r"^[A-Za-z0-9_-]*$")]
@@ -228,78 +228,3 @@ class BindCodeAsk(In):
 class BindCode(Out):
     code: str = Field(description="只显示这一次；本人私聊机器人发送“绑定 XXXXXXXX”")
     valid_hours: int
-
-
-# ── reach ───────────────────────────────────────────────────────────────────
-
-
-class ReachAsk(In):
-    unit: Id | None = Field(None, description="单位的编号；空表示可见范围的最上级")
-
-
-class ReachListing(Listing):
-    unit: Id | None = Field(None, description="单位的编号；空表示可见范围的最上级")
-
-
-class Released(Out):
-    id: int
-    number: str
-    title: str
-    severity: Severity
-    released_at: datetime
-
-
-class UnitName(Out):
-    id: int
-    code: str
-    name: str
-    level: int
-    kind: UnitKind
-
-
-class Figures(Out):
-    """One alert in one unit's whole subtree; groups and members as frozen when it was released."""
-
-    unit: UnitName
-    expected_groups: int
-    expected_members: int
-    pushed_groups: int
-    pushed_members: int
-    forwarded_groups: int
-    forwarded_members: int
-    reported_groups: int
-    reported_members: int
-    reached_groups: int
-    reached_members: int
-    missing_groups: int
-    coverage_groups: float | None = Field(description="0–1；没有应达的群时为空")
-    coverage_members: float | None
-    first_s: float | None = Field(description="发布到第一个群，秒")
-    median_s: float | None = Field(description="发布到一半的群，秒")
-
-
-class Reach(Out):
-    figures: Figures
-    children: list[Figures] = Field(description="下一级单位，最好的在前")
-
-
-class MissingGroup(Out):
-    group_id: int
-    code: str
-    name: str
-    members: int
-    mode: GroupMode
-    unit_id: int
-    unit_name: str
-    liaison: str
-
-
-class Forward(Out):
-    at: datetime
-    way: str
-    group_code: str
-    group_name: str
-    unit_name: str
-    person: str
-    members: int | None
-    first: bool
