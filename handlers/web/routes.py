@@ -31,6 +31,7 @@ from handlers.web import (
     registry,
     remind,
     short_page,
+    system,
     tokens,
     units,
     users,
@@ -160,8 +161,10 @@ ROUTES: list[Route] = [
     Route("GET", "/registry/units.csv", registry.export_units, P.REGISTRY),
     Route("GET", "/registry/groups.csv", registry.export_groups, P.REGISTRY),
     #
+    #
     Route("GET", "/audit", audit.audit_page, P.AUDIT),
     #
+    Route("GET", "/system", system.system_page, P.USERS),
     Route("GET", "/users", users.users_page, P.USERS),
     Route("POST", "/users", users.add_user, P.USERS),
     Route("POST", "/users/unlock_addresses", users.unlock_all_addresses, P.USERS),

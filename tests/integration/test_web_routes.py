@@ -121,6 +121,7 @@ GET  /registry/export.xlsx                ap
 GET  /registry/units.csv                  ap
 GET  /registry/groups.csv                 ap
 GET  /audit                               ar
+GET  /system                              a
 GET  /users                               a
 POST /users                               a
 POST /users/unlock_addresses              a
