@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Account, Group, Person, Unit, User
-from db.states import GroupState, UnitState
+from db.states import GroupState, Role, UnitState
 from db.units import in_subtree
 
 
@@ -64,13 +64,20 @@ def _groups() -> sa.Select[*tuple[Any, ...]]:
 
 
 async def page_people(
-    session: AsyncSession, *, scope: str, limit: int, offset: int
+    session: AsyncSession, *, scope: str, limit: int, offset: int, search: str = "", role: Role | None = None
 ) -> tuple[list[tuple[Person, Unit]], int]:
-    """People with a task in a subtree, in the order of the tree, and how many there are in all."""
+    """People with a task in a subtree, in the order of the tree, and how many there are in all. `search` looks in
+    their names and in those of their units, and finds a unit's code that is exactly it."""
+    where = [in_subtree(scope)]
+    if role is not None:
+        where.append(Person.role == role)
+    if search:
+        named = (Person.name.contains(search, autoescape=True), Unit.name.contains(search, autoescape=True))
+        where.append(sa.or_(*named, Unit.code == search))
     count = sa.select(sa.func.count()).select_from(Person).join(Unit, Unit.id == Person.unit_id)
-    query = sa.select(Person, Unit).join(Unit, Unit.id == Person.unit_id).where(in_subtree(scope))
+    query = sa.select(Person, Unit).join(Unit, Unit.id == Person.unit_id).where(*where)
     rows = await session.execute(query.order_by(Unit.path, Person.id).limit(limit).offset(offset))
-    return [(row[0], row[1]) for row in rows], await session.scalar(count.where(in_subtree(scope))) or 0
+    return [(row[0], row[1]) for row in rows], await session.scalar(count.where(*where)) or 0
 
 
 async def page_users(session: AsyncSession, *, limit: int, offset: int) -> tuple[list[tuple[User, str]], int]:

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.dml import affected, upsert
-from db.models import Account, BindCode, Person, PersonRoom, Unit
-from db.states import AccountState, Role, UnitState
+from db.models import Account, BindCode, Forward, Group, Person, PersonRoom, Unit
+from db.states import AccountState, GroupState, Role, UnitState
 from db.units import in_subtree
 
 
@@ -39,6 +39,38 @@ async def claim_bind_code(session: AsyncSession, bind_code_id: int, *, at: datet
         .returning(BindCode.id)
     )
     return (await session.scalar(statement)) is not None
+
+
+async def list_open_codes(session: AsyncSession, *, scope: str = "", now: datetime) -> list[tuple[BindCode, Unit]]:
+    """Codes of a subtree that can still be used, the first to expire first."""
+    query = (
+        sa.select(BindCode, Unit)
+        .join(Unit, Unit.id == BindCode.unit_id)
+        .where(BindCode.used_at.is_(None), BindCode.expires_at > now, in_subtree(scope))
+        .order_by(BindCode.expires_at, BindCode.id)
+    )
+    return [(code, unit) for code, unit in await session.execute(query)]
+
+
+async def page_unbound_units(
+    session: AsyncSession, *, scope: str, search: str, limit: int, offset: int
+) -> tuple[Sequence[Unit], int]:
+    """Units in use that have groups but no bound liaison, in the order of the tree, and how many there are."""
+    has_group = sa.exists().where(Group.unit_id == Unit.id, Group.state == GroupState.ACTIVE)
+    has_liaison = sa.exists().where(Person.unit_id == Unit.id, Person.role == Role.LIAISON)
+    where = [in_subtree(scope), Unit.state == UnitState.ACTIVE, has_group, ~has_liaison]
+    if search:
+        named = (Unit.name.contains(search, autoescape=True), Unit.liaison.contains(search, autoescape=True))
+        where.append(sa.or_(*named, Unit.code == search))
+    total = await session.scalar(sa.select(sa.func.count()).select_from(Unit).where(*where)) or 0
+    query = sa.select(Unit).where(*where).order_by(Unit.path).limit(limit).offset(offset)
+    return (await session.scalars(query)).all(), total
+
+
+async def remove_person(session: AsyncSession, person_id: int) -> None:
+    """Forwards stay, without their person; private chats, reminders and reports that are still held go with them."""
+    await affected(session, sa.update(Forward).where(Forward.person_id == person_id).values(person_id=None))
+    await affected(session, sa.delete(Person).where(Person.id == person_id))
 
 
 # ── where they are written to ───────────────────────────────────────────────

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import Account, Alert, Group, Unit, User
+from db.models import Account, Alert, Group, Person, Unit, User
 from db.states import AccountState, Role, Severity, UnitKind
 
 NOW = datetime(2026, 11, 21, 1, 30, tzinfo=UTC)  # 09:30 in the office
@@ -75,6 +75,20 @@ async def make_user(session: AsyncSession, **columns: Any) -> User:
         "created_at": NOW,
     }
     return await _added(session, User(**(defaults | columns)))
+
+
+async def make_person(session: AsyncSession, *, unit: Unit, **columns: Any) -> Person:
+    """A bound liaison of the unit."""
+    number = next(_numbers)
+    defaults = {
+        "name": f"联络员{number}",
+        "role": Role.LIAISON,
+        "unit_id": unit.id,
+        "channel": "local",
+        "member_hash": f"member-{number}",
+        "bound_at": NOW,
+    }
+    return await _added(session, Person(**(defaults | columns)))
 
 
 async def make_alert(session: AsyncSession, **columns: Any) -> Alert:

@@ -34,6 +34,7 @@ _ITEMS: tuple[tuple[str, str, str, Permission], ...] = (
     ("/library", "知识库", "book", Permission.LIBRARY),
     ("/accounts", "账号", "phone", Permission.SEE_ALERTS),
     ("/registry", "单位导入", "table", Permission.REGISTRY),
+    ("/people", "人员", "people", Permission.PEOPLE),
     ("/chat", "训练群聊", "chat", Permission.TRAINING),
     ("/audit", "审计日志", "log", Permission.AUDIT),
     ("/users", "用户", "user", Permission.USERS),

@@ -21,6 +21,7 @@ from handlers.web import (
     library_try,
     live,
     own_account,
+    people,
     phone,
     pictures,
     portal,
@@ -31,7 +32,6 @@ from handlers.web import (
     registry,
     remind,
     short_page,
-    system,
     tokens,
     units,
     users,
@@ -161,10 +161,15 @@ ROUTES: list[Route] = [
     Route("GET", "/registry/units.csv", registry.export_units, P.REGISTRY),
     Route("GET", "/registry/groups.csv", registry.export_groups, P.REGISTRY),
     #
+    Route("GET", "/people", people.people_page, P.PEOPLE),
+    Route("POST", "/people/codes", people.add_code, P.PEOPLE),
+    Route("POST", "/people/codes/{id}/revoke", people.revoke, P.PEOPLE),  # codes of staff: administrators only
+    Route("POST", "/people/{id}/role", people.set_role, P.PEOPLE),  # administrators only
+    Route("POST", "/people/{id}/links", people.end_links, P.PEOPLE),
+    Route("POST", "/people/{id}/unbind", people.end_binding, P.PEOPLE),  # staff: administrators only
     #
     Route("GET", "/audit", audit.audit_page, P.AUDIT),
     #
-    Route("GET", "/system", system.system_page, P.USERS),
     Route("GET", "/users", users.users_page, P.USERS),
     Route("POST", "/users", users.add_user, P.USERS),
     Route("POST", "/users/unlock_addresses", users.unlock_all_addresses, P.USERS),

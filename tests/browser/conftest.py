@@ -22,7 +22,7 @@ from bot.database import open_ready
 from bot.passwords import hash_password
 from bot.settings import load_settings
 from db.states import GroupMode, Role
-from tests.factories import make_account, make_group, make_unit, make_user
+from tests.factories import make_account, make_group, make_person, make_unit, make_user
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "heart-guard-2026"
@@ -112,6 +112,8 @@ async def _fill(folder: Path) -> None:
             await make_group(session, unit=east, account=account, name="菜园商户群")
             await make_group(session, unit=west, account=account, name="洋山渔民群")
             await make_group(session, unit=village, mode=GroupMode.RELAY, room_id=None, name="基湖家长群")
+            for width, _ in WIDTHS.values():  # each run of a test has somebody of its own to unbind
+                await make_person(session, unit=village, name=f"何叶{width}")
             users = (("admin", Role.ADMIN), ("writer", Role.PUBLISHER), ("reviewer", Role.REVIEWER))
             for username, role in users:
                 await make_user(session, username=username, name=role.label, role=role, password_hash=hashed)

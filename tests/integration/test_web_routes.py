@@ -120,8 +120,13 @@ GET  /registry/template.xlsx              ap
 GET  /registry/export.xlsx                ap
 GET  /registry/units.csv                  ap
 GET  /registry/groups.csv                 ap
+GET  /people                              apr
+POST /people/codes                        apr
+POST /people/codes/{id}/revoke            apr
+POST /people/{id}/role                    apr
+POST /people/{id}/links                   apr
+POST /people/{id}/unbind                  apr
 GET  /audit                               ar
-GET  /system                              a
 GET  /users                               a
 POST /users                               a
 POST /users/unlock_addresses              a

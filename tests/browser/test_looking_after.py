@@ -1,0 +1,58 @@
+"""Looking after people and the registry, as staff do it: at a desk and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Desk
+
+pytestmark = pytest.mark.browser
+
+Desks = Callable[..., Desk]
+
+
+def width(page: Page) -> str:
+    """Distinguishes what the two runs leave behind in the one office."""
+    return str((page.viewport_size or {}).get("width"))
+
+
+def test_a_code_is_given_shown_once_and_taken_back(desks: Desks) -> None:
+    writer = desks().sign_in("writer")
+    page = writer.open("/people?view=unbound").page
+    page.locator("tr", has_text="洋山镇").get_by_role("link", name="发放绑定码").click()
+    expect(page.locator("#add [name=unit]")).to_have_value("3302")
+    expect(page.locator("#add [name=name]")).to_have_value("沈刚")
+    name = f"沈刚{width(page)}"
+    page.fill("#add [name=name]", name)
+    page.get_by_role("button", name="生成一次性绑定码").click()
+    expect(page.locator(".one-time")).to_contain_text(f"绑定 {page.locator('.password').inner_text()}")
+    assert writer.fits()
+    code = page.locator("#codes li", has_text=name)
+    expect(code).to_contain_text("洋山镇 · 联络员")
+    code.get_by_role("button", name="作废").click()
+    expect(page.locator(".notice.done")).to_have_text("绑定码已作废")
+    expect(page.locator("#codes")).not_to_contain_text(name)
+
+
+def test_a_binding_ends_only_with_the_right_name(desks: Desks) -> None:
+    admin = desks().sign_in("admin")
+    page = admin.open("/people").page
+    name = f"何叶{width(page)}"
+    row = page.locator("tr", has_text=name)
+    row.locator("summary").click()
+    assert admin.fits()
+    row.locator("[name=confirm]").fill("何叶")
+    row.get_by_role("button", name="解除绑定").click()
+    expect(page.locator(".notice.bad")).to_contain_text(f"请输入“{name}”确认解除")
+    row.locator("summary").click()
+    row.locator("select").select_option("publisher")
+    row.get_by_role("button", name="调整角色").click()
+    expect(page.locator(".notice.done")).to_contain_text("角色已调整")
+    row.locator("summary").click()
+    row.locator("[name=confirm]").fill(name)
+    row.get_by_role("button", name="解除绑定").click()
+    expect(page.locator(".notice.done")).to_contain_text("已解除绑定")
+    expect(page.locator("main")).not_to_contain_text(name)
