@@ -163,18 +163,31 @@ async def _copy(database: Database, alerts: int) -> None:
 
 # ── counting the rows, as one would without a roll-up ───────────────────────
 
-_LIVE = """WITH own AS (SELECT r.unit_id, count(*) AS groups, count(r.reached_at) AS reached, sum(r.members) AS members,
-  sum(CASE WHEN r.reached_at IS NOT NULL THEN r.members ELSE 0 END) AS reached_members,
+_OWN = """CREATE TABLE own_{last} AS SELECT r.unit_id, count(*) AS groups, count(r.reached_at) AS reached,
+  sum(r.members) AS members, sum(CASE WHEN r.reached_at IS NOT NULL THEN r.members ELSE 0 END) AS reached_members,
   sum(CASE WHEN r.reached_at <= a.deadline_at THEN 1 ELSE 0 END) AS ontime
-  FROM reach r JOIN alerts a ON a.id = r.alert_id WHERE r.expected AND a.id <= :last GROUP BY r.unit_id)
-SELECT t.id, sum(own.groups), sum(own.reached), sum(own.members), sum(own.reached_members), sum(own.ontime)
-FROM units t JOIN units u ON u.path >= t.path AND u.path < {upper} JOIN own ON own.unit_id = u.id
+  FROM reach r JOIN alerts a ON a.id = r.alert_id WHERE r.expected AND a.id <= {last} GROUP BY r.unit_id"""
+_LIVE = """SELECT t.id, sum(own.groups), sum(own.reached), sum(own.members), sum(own.reached_members), sum(own.ontime)
+FROM units t JOIN units u ON u.path >= t.path AND u.path < {upper} JOIN own_{last} own ON own.unit_id = u.id
 WHERE {these} GROUP BY t.id"""
 
 
+async def pass_over(database: Database, last: int) -> float:
+    """Every row of the first `last` alerts is counted for its unit, as any live count has to; kept, because at this
+    size it takes longer than everything else. Returns its ms."""
+    started = time.perf_counter()
+    async with database.engine.begin() as connection:
+        await connection.execute(sa.text(_OWN.format(last=last)))
+    seconds = time.perf_counter() - started
+    async with database.engine.begin() as connection:
+        await connection.execute(sa.text(f"CREATE INDEX ix_own_{last} ON own_{last} (unit_id)"))
+    return seconds * 1000
+
+
 async def count_live(session: AsyncSession, these: str, last: int, **values: Any) -> dict[int, tuple[int, ...]]:
+    """Units' own counts added up the tree."""
     upper = "substr(t.path, 1, length(t.path) - 1) || '0'"
-    rows = await session.execute(sa.text(_LIVE.format(upper=upper, these=these)), {"last": last, **values})
+    rows = await session.execute(sa.text(_LIVE.format(upper=upper, these=these, last=last)), values)
     return {row[0]: tuple(int(value) for value in row[1:]) for row in rows}
 
 
@@ -226,15 +239,16 @@ async def measure(database: Database, name: str, *, full: bool) -> None:
         ("league of towns, all alerts", _league(month, 2), "t.level = 2", alerts, {}),
         ("league of villages, all alerts", _league(month, 3), "t.level = 3", alerts, {}),
     ]
+    passes = {last: await pass_over(database, last) for last in (1, alerts)}
     for title, read, these, last, values in cases:
-        await _compare(database, title, read, these, last, values)
+        await _compare(database, title, read, these, last, values, passes[last])
 
 
 async def _compare(database: Database, title: str, read: Read, these: str, last: int, values: dict[str, Any]) -> None:
     async with database.read() as session:
         started = time.perf_counter()
         counted = await count_live(session, these, last, **values)
-        live = (time.perf_counter() - started) * 1000
+        live = rows_ms + (time.perf_counter() - started) * 1000
         ours = as_counted(await read(session))
         assert ours, title
         assert all(counted[unit] == figures for unit, figures in ours.items()), title
