@@ -244,7 +244,9 @@ async def measure(database: Database, name: str, *, full: bool) -> None:
         await _compare(database, title, read, these, last, values, passes[last])
 
 
-async def _compare(database: Database, title: str, read: Read, these: str, last: int, values: dict[str, Any]) -> None:
+async def _compare(
+    database: Database, title: str, read: Read, these: str, last: int, values: dict[str, Any], rows_ms: float
+) -> None:
     async with database.read() as session:
         started = time.perf_counter()
         counted = await count_live(session, these, last, **values)
