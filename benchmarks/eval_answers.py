@@ -176,7 +176,7 @@ def own_sets() -> Iterator[tuple[str, list[Row]]]:
     questions = rows_of(TESTS / "questions.jsonl")
     yield "questions of the tests", [Row(row["text"], frozenset([row["type"]])) for row in questions]
     for name in ("questions", "scammers"):
-        yield name, [Row(row["text"], frozenset([row["type"]])) for row in rows_of(OWN / f"{name}.jsonl")]
+        yield name, [Row(row["text"], frozenset(row["type"].split("/"))) for row in rows_of(OWN / f"{name}.jsonl")]
     lines = (TESTS / "emergencies.txt").read_text(encoding="utf-8").splitlines()
     cases = [(line[2:], line[0] == "+") for line in lines if line[:2] in {"+ ", "- "}]
     cases += [(row["text"], bool(row["emergency"])) for row in rows_of(OWN / "emergencies.jsonl")]

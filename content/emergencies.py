@@ -40,7 +40,9 @@ _NEWS: Final = re.compile(
 )
 _HEARSAY: Final = re.compile(r"居民|反诈|提醒|听.{0,4}说|抖音|别人|电视|视频里说")
 """Hearsay too, unless somebody says with it what has just happened to themselves."""
-_OWN: Final = re.compile(rf"(?:我|{FAMILY}).{{0,6}}(?:刚|已经|现在|正在|都)|(?:刚|已经|正在).{{0,6}}(?:{PAY_VERBS}|被|给|点|下|装|开)")
+_OWN: Final = re.compile(
+    rf"(?:我|{FAMILY}).{{0,6}}(?:刚|已经|现在|正在|都)|(?:刚|已经|正在).{{0,6}}(?:{PAY_VERBS}|被|给|点|下|装|开)"
+)
 _AVERTED: Final = re.compile(
     r"(?:还好|幸亏|幸好|好在|差点|差一点|险些)(?!.{0,8}只)|(?:劝|拦|阻止)(?:住|下来?|回来?)了|没(?:转成|成功|上当|中招|被骗|信|搭理|理他|理她|损失)|识破|骂了他|直接挂"
     r"|(?:大家|姐妹|各位|朋友们|家人们|兄弟|你们).{0,6}(?:小心|注意|当心|别|不要|千万)|千万(?:别|不要)|长(?:个|点)?记性|引以为戒|教训|避雷|吃一堑"
@@ -151,7 +153,11 @@ def _acts(text: str, context: bool) -> dict[str, str]:
                 continue
             for match in pattern.finditer(clause):
                 supposed = _SUPPOSED.search(text[: begins + match.start()])
-                if not supposed and not _DENIED.search(clause[: match.start()]) and not _taken_back(kind, clause, match):
+                if (
+                    not supposed
+                    and not _DENIED.search(clause[: match.start()])
+                    and not _taken_back(kind, clause, match)
+                ):
                     found[kind] = match[0]
                     break
         begins += len(clause)

@@ -48,9 +48,11 @@ def test_speakers_are_told_apart() -> None:
 
 
 def test_own_sets_reach_what_is_promised() -> None:
-    questions = [(asker().rank(row["text"], 3), row["type"]) for row in own("questions")]
-    assert sum(types[0].type_id == wanted for types, wanted in questions) >= 0.92 * len(questions)
-    assert sum(wanted in {each.type_id for each in types} for types, wanted in questions) >= 0.97 * len(questions)
+    questions = [(asker().rank(row["text"], 3), row["type"].split("/")) for row in own("questions")]
+    assert sum(types[0].type_id in wanted for types, wanted in questions) >= 0.92 * len(questions)
+    assert sum(not {each.type_id for each in types}.isdisjoint(wanted) for types, wanted in questions) >= 0.97 * len(
+        questions
+    )
     lines = [(row["text"], library().types[row["type"]].fraud_class) for row in own("scammers")]
     assert sum(asker().rank(text, 1)[0].fraud_class == wanted for text, wanted in lines) >= 0.9 * len(lines)
     assert sum(screener().screen(text).alarm for text, _ in lines) >= 0.9 * len(lines)
