@@ -205,7 +205,7 @@ def as_counted(rows: Sequence[Any]) -> dict[int, tuple[int, ...]]:
 
 
 async def timed(database: Database, read: Read, rounds: int = ROUNDS) -> tuple[float, float]:
-    """Median and slowest, in ms; a connection is opened and looked around before."""
+    """Median and quickest, in ms: the latter is what it takes when nothing else runs on the machine."""
     seconds = []
     async with database.read() as session:
         await read(session)
@@ -214,7 +214,7 @@ async def timed(database: Database, read: Read, rounds: int = ROUNDS) -> tuple[f
             started = time.perf_counter()
             await read(session)
             seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds) * 1000, max(seconds) * 1000
+    return statistics.median(seconds) * 1000, min(seconds) * 1000
 
 
 async def measure(database: Database, name: str, *, full: bool) -> None:
@@ -254,9 +254,9 @@ async def _compare(
         ours = as_counted(await read(session))
         assert ours, title
         assert all(counted[unit] == figures for unit, figures in ours.items()), title
-    median, slowest = await timed(database, read)
+    median, quickest = await timed(database, read)
     print(
-        f"  {title:<34} {median:>7.2f} ms (slowest {slowest:>7.2f})   counted {live:>9.0f} ms   × {live / median:,.0f}",
+        f"  {title:<34} {median:>7.2f} ms (quickest {quickest:>6.2f})   counted {live:>9.0f} ms   × {live / median:,.0f}",
         flush=True,
     )
 
