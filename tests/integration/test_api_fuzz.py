@@ -35,6 +35,10 @@ CONFIG = """
 [phases.coverage]
 unexpected-methods = ["TRACE"]
 
+[[operations]]
+include-name = ["PUT /api/v1/alerts/{id}", "POST /api/v1/registry/preview", "POST /api/v1/library/preview"]
+phases.coverage.enabled = false
+
 [dictionaries.ids]
 values = [1, 2, 3, 4]
 
@@ -47,7 +51,8 @@ values = ["shuadan", "kefu"]
 "path.delivery" = { dictionary = "ids", probability = 0.8 }
 "path.type" = { dictionary = "types", probability = 0.8 }
 """
-"""Numbers that rows have, so that most requests are not only told that there is no such thing."""
+"""Numbers that rows have, so that most requests are not only told that there is no such thing. Bodies that another
+operation takes as well are not gone through field by field twice."""
 
 
 async def test_every_answer_is_described(sqlite_database: Database, tmp_path: Path) -> None:
