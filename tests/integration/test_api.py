@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from db.models import Alert, AuditEntry, Delivery, Group, Lead, Reply, Unit
+from db.models import Alert, AuditEntry, Delivery, Group, Lead, Person, Reply, Unit
 from db.states import AlertState, DeliveryState, Role
 from tests.api import Program, make_token, make_work, program
 from tests.broadcasts import fold
@@ -285,13 +285,29 @@ async def test_leagues_and_records_are_those_of_the_own_units(
     assert (await liaison.get(f"/units/{county.west.id}/record")).status == 404
 
 
-async def test_a_bind_code_for_staff_needs_an_administrator(
-    console: Console, county: County, author: Program
-) -> None:
+async def test_codes_and_people(console: Console, county: County, author: Program) -> None:
     ask = {"name": "周敏", "unit_id": county.east.id}
-    made = await author.post("/people/codes", ask)
+    made = await author.post("/bind_codes", ask)
     assert (made.status, len(made.json["code"])) == (201, 8)
-    assert (await author.post("/people/codes", ask | {"role": "reviewer"})).status == 403
+    assert (await author.post("/bind_codes", ask | {"role": "reviewer"})).status == 403  # an administrator's to give
+    (code,) = (await author.get("/bind_codes")).json["items"]
+    assert (code["name"], code["unit"]) == ("周敏", "菜园镇")
+    assert made.json["code"] not in str(code)
+    assert (await author.call("DELETE", f"/bind_codes/{code['id']}")).status == 204
+    assert (await author.get("/bind_codes")).json["items"] == []
+    async with console.database.write() as session:
+        now = console.clock.now()
+        person = Person(
+            name="周敏", role=Role.LIAISON, unit_id=county.east.id, channel="local", member_hash="1", bound_at=now
+        )
+        session.add(person)
+    assert [one["unit"] for one in (await author.get("/people", search="周")).json["items"]] == ["菜园镇"]
+    path = f"/people/{person.id}"
+    assert (await author.post(f"{path}/role", {"role": "admin"})).status == 403
+    assert (await author.post(f"{path}/links")).json["name"] == "周敏"
+    assert (await author.post(f"{path}/unbind", {"confirm": "别人"})).json["error"]["fields"].keys() == {"confirm"}
+    assert (await author.post(f"{path}/unbind", {"confirm": "周敏"})).status == 204
+    assert (await author.get("/people")).json["total"] == 0
 
 
 async def test_a_lead_from_claiming_to_closing(console: Console, county: County, author: Program) -> None:

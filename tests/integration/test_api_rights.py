@@ -57,7 +57,12 @@ GET    /rooms                                apr  read
 POST   /rooms                                ap   write
 GET    /shared_groups                        apr  read
 GET    /people                               apr  read
-POST   /people/codes                         apr  write
+POST   /people/{id}/role                     apr  write
+POST   /people/{id}/links                    apr  write
+POST   /people/{id}/unbind                   apr  write
+GET    /bind_codes                           apr  read
+POST   /bind_codes                           apr  write
+DELETE /bind_codes/{id}                      apr  write
 GET    /questions                            apr  read
 GET    /questions/figures                    apr  read
 GET    /leads                                apr  read

@@ -1,20 +1,18 @@
-"""Accounts, the rooms that they have found, and people with a task."""
+"""Accounts, and the rooms that they have found."""
 
 from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.people import create_bind_code
 from bot.rooms import assign_room
 from db.accounts import get_account, list_accounts
-from db.listing import page_people
 from db.models import Account
 from db.rooms import count_groups_by_account, list_proposed, list_shared
 from db.states import AccountState, GroupState
 from db.units import get_unit
 from handlers.web.api.definitions import Call
 from handlers.web.api.models import registry as shapes
-from handlers.web.api.models.common import Found, Id, Listing, Named, Page, page_of
+from handlers.web.api.models.common import Found, Id, Named
 from handlers.web.api.registry import read_group
 
 
@@ -66,23 +64,3 @@ async def shared(call: Call, session: AsyncSession) -> Found[shapes.Shared]:
             for one in await list_shared(session)
         ]
     )
-
-
-async def list_people(call: Call, session: AsyncSession, query: Listing) -> Page[shapes.Person]:
-    rows, total = await page_people(session, scope=call.actor.scope, limit=query.limit, offset=query.cursor)
-    names = ("id", "name", "role", "unit_id", "channel", "bound_at")
-    people = [shapes.Person(**{each: getattr(one, each) for each in names}, unit=unit.name) for one, unit in rows]
-    return page_of(people, total=total, query=query)
-
-
-async def make_code(call: Call, session: AsyncSession, body: shapes.BindCodeAsk) -> shapes.BindCode:
-    code = await create_bind_code(
-        session,
-        call.actor,
-        name=body.name,
-        role=body.role,
-        unit_id=body.unit_id,
-        now=call.now,
-        valid_hours=body.valid_hours,
-    )
-    return shapes.BindCode(code=code, valid_hours=body.valid_hours)

@@ -9,7 +9,7 @@ from bot import sheets
 from bot.permissions import Permission as P  # noqa: N817 - so that each operation stays on one line
 from bot.sheets import XLSX_TYPE
 from db.states import TokenScope
-from handlers.web.api import accounts, alerts, leads, library, office, reach, registry
+from handlers.web.api import accounts, alerts, leads, library, office, people, reach, registry
 from handlers.web.api.definitions import Operation as Op
 from handlers.web.rights import SIGNED_IN, SMALL
 
@@ -75,8 +75,13 @@ _BY_TAG: dict[str, list[Op]] = {
         Op("GET", "/rooms", accounts.list_rooms, P.SEE_ALERTS, READ, "账号所在、还没有登记的群"),
         Op("POST", "/rooms", accounts.assign, P.REGISTRY, WRITE, "把群归入单位", status=201),
         Op("GET", "/shared_groups", accounts.shared, P.SEE_ALERTS, READ, "可以改由另一账号负责的群"),
-        Op("GET", "/people", accounts.list_people, P.PEOPLE, READ, "绑定的联络员与工作人员"),
-        Op("POST", "/people/codes", accounts.make_code, P.PEOPLE, WRITE, "发放一次性绑定码", status=201),
+        Op("GET", "/people", people.list_all, P.PEOPLE, READ, "绑定的联络员与工作人员"),
+        Op("POST", "/people/{id}/role", people.set_role, P.PEOPLE, WRITE, "调整角色（只限管理员）"),
+        Op("POST", "/people/{id}/links", people.end_links, P.PEOPLE, WRITE, "作废手机页链接"),
+        Op("POST", "/people/{id}/unbind", people.end_binding, P.PEOPLE, WRITE, "解除绑定"),
+        Op("GET", "/bind_codes", people.list_codes, P.PEOPLE, READ, "还没有用的绑定码"),
+        Op("POST", "/bind_codes", people.make_code, P.PEOPLE, WRITE, "发放一次性绑定码", status=201),
+        Op("DELETE", "/bind_codes/{id}", people.end_code, P.PEOPLE, WRITE, "作废绑定码"),
     ],
     "咨询与线索": [
         Op("GET", "/questions", leads.list_asked, P.QUESTIONS, READ, "群众的咨询，最新的在前"),

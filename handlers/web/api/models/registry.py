@@ -218,6 +218,30 @@ class Person(Out):
     bound_at: datetime
 
 
+class PersonListing(Listing):
+    search: Search = Field("", description="姓名或单位名称中的字，或完整的单位编码")
+    role: Role | None = None
+
+
+class RoleChange(In):
+    role: Role
+
+
+class Confirmed(In):
+    confirm: Word = Field(description="要解除的人的姓名，以确认")
+
+
+class OpenCode(Out):
+    """A code that nobody has used yet; its text is kept nowhere."""
+
+    id: int
+    name: str
+    role: Role
+    unit_id: int
+    unit: str
+    expires_at: datetime
+
+
 class BindCodeAsk(In):
     name: Word
     unit_id: Id
