@@ -18,8 +18,8 @@ async def audit(
     action: str,
     subject: str,
     detail: dict[str, Any] | None = None,
-) -> None:
-    """`actor` did `action` ("alert.start") to `subject` (what people call it)."""
-    await record_audit(
+) -> int:
+    """`actor` did `action` ("alert.start") to `subject` (what people call it). Gives the id of the entry."""
+    return await record_audit(
         session, at=now, actor=actor.name, origin=actor.origin, action=action, subject=subject, detail=detail
     )

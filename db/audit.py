@@ -21,8 +21,8 @@ async def record_audit(
     action: str,
     subject: str = "",
     detail: dict[str, Any] | None = None,
-) -> None:
-    """Add an entry to the transaction that makes the change, so that neither exists without the other.
+) -> int:
+    """Add an entry to the transaction that makes the change, so that neither exists without the other; gives its id.
 
     `action` is a dotted word ("registry.import"); `subject` names the thing for people. Too long texts are cut:
     a log that refuses an entry would refuse the work.
@@ -35,7 +35,8 @@ async def record_audit(
         "subject": subject[:80],
         "detail": detail or {},
     }
-    await session.execute(sa.insert(AuditEntry).values(values))
+    entry_id: int | None = await session.scalar(sa.insert(AuditEntry).values(values).returning(AuditEntry.id))
+    return entry_id or 0
 
 
 async def list_audit(

@@ -32,7 +32,9 @@ from handlers.web import (
     registry,
     remind,
     short_page,
+    system,
     tokens,
+    unit_steps,
     units,
     users,
 )
@@ -106,6 +108,11 @@ ROUTES: list[Route] = [
     Route("GET", "/units/search", units.search_units, P.SEE),
     Route("GET", "/units/{id}", units.unit_page, P.SEE),
     Route("GET", "/units/{id}/children", units.unit_children, P.SEE),
+    Route("GET", "/units/{id}/manage", unit_steps.manage_page, P.REGISTRY),
+    Route("POST", "/units/{id}/steps", unit_steps.take_step, P.REGISTRY),
+    Route("POST", "/units/{id}/undo/{entry}", unit_steps.undo_step, P.REGISTRY),
+    Route("POST", "/groups/{id}/retire", unit_steps.retire_group, P.REGISTRY),
+    Route("POST", "/groups/{id}/restore", unit_steps.restore_group, P.REGISTRY),
     Route("GET", "/units/{id}/reach", reach_league.unit_reach, P.SEE),
     Route("GET", "/units/{id}/reach/files/{name}", reach_files.unit_file, P.SEE),
     Route("GET", "/reach", reach_league.league_page, P.SEE),
@@ -170,6 +177,7 @@ ROUTES: list[Route] = [
     #
     Route("GET", "/audit", audit.audit_page, P.AUDIT),
     #
+    Route("GET", "/system", system.system_page, P.USERS),
     Route("GET", "/users", users.users_page, P.USERS),
     Route("POST", "/users", users.add_user, P.USERS),
     Route("POST", "/users/unlock_addresses", users.unlock_all_addresses, P.USERS),

@@ -37,6 +37,7 @@ _ENUMS = (
     states.Role,
     states.Severity,
     states.UnitKind,
+    states.UnitState,
     states.UserState,
 )
 

@@ -56,3 +56,24 @@ def test_a_binding_ends_only_with_the_right_name(desks: Desks) -> None:
     row.get_by_role("button", name="解除绑定").click()
     expect(page.locator(".notice.done")).to_contain_text("已解除绑定")
     expect(page.locator("main")).not_to_contain_text(name)
+
+
+def test_a_unit_is_moved_with_a_preview_and_moved_back(desks: Desks) -> None:
+    writer = desks().sign_in("writer")
+    page = writer.open("/units?q=基湖").page
+    page.get_by_role("link", name="基湖村").first.click()
+    page.get_by_role("link", name="管理", exact=True).click()
+    page.get_by_label("新的上级").fill("3302")
+    page.get_by_role("button", name="看看移动会怎样").click()
+    expect(page.locator("#preview")).to_contain_text("菜园镇 → 洋山镇")
+    assert writer.fits()
+    page.fill("[name=confirm]", "基湖")
+    page.get_by_role("button", name="确定移动").click()
+    expect(page.locator("#confirm-fault")).to_contain_text("请输入“基湖村”确认")
+    page.fill("[name=confirm]", "基湖村")
+    page.get_by_role("button", name="确定移动").click()
+    expect(page.locator(".notice.done")).to_contain_text("已移动")
+    expect(page.locator(".trail")).to_contain_text("洋山镇")
+    assert writer.fits()
+    page.locator(".notice.done").get_by_role("button", name="撤销").click()
+    expect(page.locator(".trail")).to_contain_text("菜园镇")

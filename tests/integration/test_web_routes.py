@@ -71,6 +71,11 @@ GET  /units                               aprl
 GET  /units/search                        aprl
 GET  /units/{id}                          aprl
 GET  /units/{id}/children                 aprl
+GET  /units/{id}/manage                   ap
+POST /units/{id}/steps                    ap
+POST /units/{id}/undo/{entry}             ap
+POST /groups/{id}/retire                  ap
+POST /groups/{id}/restore                 ap
 GET  /units/{id}/reach                    aprl
 GET  /units/{id}/reach/files/{name}       aprl
 GET  /reach                               aprl
@@ -127,6 +132,7 @@ POST /people/{id}/role                    apr
 POST /people/{id}/links                   apr
 POST /people/{id}/unbind                  apr
 GET  /audit                               ar
+GET  /system                              a
 GET  /users                               a
 POST /users                               a
 POST /users/unlock_addresses              a
@@ -168,6 +174,7 @@ def address(path: str) -> str:
     return (
         path.replace("{id}", "987654")
         .replace("{delivery}", "987654")
+        .replace("{entry}", "987654")
         .replace("{token}", "0" * 24)
         .replace("{type}", "nothing")
         .replace("{name}", "table.csv")
