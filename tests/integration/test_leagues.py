@@ -157,6 +157,14 @@ async def test_the_league_follows_the_rule_over_alerts_and_months(
         assert first.total == both.total == months.total == 4
         assert names(first.rows) == await plain_league(database, alerts[:1], towns)
         assert names(both.rows) == names(months.rows) == await plain_league(database, alerts, towns)
+        pages = [
+            await read_league(session, Span(months=(month,)), level=2, scope=county.path, limit=1, offset=n)
+            for n in range(4)
+        ]
+        assert [names(page.rows)[0] for page in pages] == names(
+            both.rows
+        )  # also where a tie runs over the page's end
+        assert {page.total for page in pages} == {4}
         for one, other in zip(both.rows, months.rows, strict=True):
             assert (
                 one.reached_groups,
