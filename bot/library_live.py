@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
+from bot.background import in_background
 from bot.events import Events, wait_for
 from bot.knowledge import Knowledge
 from content.fraud_type import FraudType
@@ -104,7 +105,7 @@ class LibraryWatch:
             await self.refresh()
         except Exception:  # better the answers of the package than none; the task tries again
             log.exception("the library could not be read; answering with the package's own")
-            await asyncio.to_thread(self._knowledge.load)
+            await in_background(self._knowledge.load)
         self._task = asyncio.create_task(self._run(events), name="library-watch")
 
     async def stop(self) -> None:
@@ -121,7 +122,7 @@ class LibraryWatch:
                 if version == self._version:
                     return False
                 revisions = await store.list_live(session)
-            await asyncio.to_thread(lambda: self._knowledge.replace(overlaid(revisions)))
+            await in_background(lambda: self._knowledge.replace(overlaid(revisions)))
             if self._version is not None:
                 log.info("library changed", extra={"revisions": len(version)})
             self._version = tuple(sorted(revision.id for revision in revisions))

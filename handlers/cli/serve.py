@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
 
 from aiohttp import web
 
 from bot.app import Engine
+from bot.background import leave
 from bot.channels.local_people import sync_rooms
 from bot.clock import SystemClock
 from bot.database import open_ready
@@ -25,8 +27,11 @@ from handlers.web.app import create_web
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, *, show_password: bool = True) -> AsyncIterator[tuple[Engine, str]]:
-    """The engine and the console, started; gives the console's address. Ends both in order."""
+async def running(
+    settings: Settings, *, show_password: bool = True, stop: asyncio.Event | None = None
+) -> AsyncIterator[tuple[Engine, str]]:
+    """The engine and the console, started; gives the console's address. Ends both in order. `stop` breaks a start
+    off: whoever is told to stop does not wait for it first."""
     clock = SystemClock()
     database = await open_ready(settings, now=clock.now())
     watch_database(database)
@@ -39,12 +44,25 @@ async def running(settings: Settings, *, show_password: bool = True) -> AsyncIte
             _show_password(password)
         async with _console(engine) as address:
             try:
-                await engine.start()
+                await _unless(stop or asyncio.Event(), engine.start())
                 yield engine, address
             finally:
                 await engine.stop()
     finally:
         await database.close()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do `work`, but break it off when told to stop."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
@@ -75,8 +93,9 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings) as (_, address):
-        print(f"心防已启动：{address}", flush=True)
+    async with running(settings, stop=stop) as (_, address):
+        if not stop.is_set():
+            print(f"心防已启动：{address}", flush=True)
         await stop.wait()
     print("已停止", file=sys.stderr, flush=True)
 
@@ -87,6 +106,7 @@ def run() -> None:
         settings = load_settings()
         set_up_logs(settings)
         runner.run(serve(settings))
+    leave()
 
 
 def new_runner() -> asyncio.Runner:

@@ -64,7 +64,7 @@ def program(url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
             [sys.executable, "bot.py", "run"],
             cwd=ROOT,
             env=environment(url, folder),
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=errors,
         )
         try:
@@ -72,6 +72,8 @@ def program(url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         finally:
             process.kill()
             process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 class Nursery:
@@ -224,6 +226,21 @@ async def test_sigterm_stops_within_five_seconds(sqlite_database: Database, tmp_
     assert seconds <= 5
     assert await count(sqlite_database, alert.id, DeliveryState.SENDING, DeliveryState.UNKNOWN) == 0
     await _holds(sqlite_database)
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.5])
+async def test_sigterm_breaks_a_start_off(sqlite_database: Database, tmp_path: Path, wait: float) -> None:
+    """Told to stop while it still learns the library: it ends at once, and cleanly."""
+    url = sqlite_database.url.set(drivername="sqlite").render_as_string(hide_password=False)
+    with program(url, tmp_path) as process:
+        assert process.stdout is not None
+        await asyncio.to_thread(process.stdout.readline)  # the first password: the handlers of signals are there
+        await asyncio.sleep(wait)
+        started = time.monotonic()
+        process.terminate()
+        code = await asyncio.to_thread(process.wait, 10)
+    assert code == 0
+    assert time.monotonic() - started <= 5
 
 
 async def _some_sent(database: Database, alert_id: int) -> bool:
