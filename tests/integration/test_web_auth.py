@@ -301,7 +301,8 @@ async def test_every_answer_carries_the_safety_headers(console: Console) -> None
 async def test_errors_are_pages_for_people_and_json_for_scripts(console: Console) -> None:
     browser = await console.signed_in(Role.PUBLISHER)
     assert (await browser.get("/nowhere")).shows("没有这个页面")
-    assert (await browser.json("/nowhere")).json == {"error": {"message": "没有这个页面"}}
+    error = {"code": "not_found", "message": "没有这个页面", "fields": {}}
+    assert (await browser.json("/nowhere")).json == {"error": error}
     assert (await browser.get("/alerts/999")).shows("没有编号为 999 的预警")
     assert (await browser.get("/alerts/99999999999999999999")).status == 404
     assert (await browser.json("/users")).json["error"]["message"].startswith("编写员没有此项权限")

@@ -48,6 +48,12 @@ async def docs(request: web.Request, actor: Actor) -> web.StreamResponse:
     )
 
 
+async def models(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """What bodies and answers look like; a page of its own, because together they would be long to load."""
+    described = await asyncio.to_thread(document)
+    return await page(request, "api_models.html", document=described, shape=shape_text, model_of=model_of)
+
+
 def _sections(described: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Tag → its operations, each with its method and path."""
     found: dict[str, list[dict[str, Any]]] = {tag["name"]: [] for tag in described["tags"]}

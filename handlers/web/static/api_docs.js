@@ -14,7 +14,7 @@ function find() {
     shown += one.hidden ? 0 : 1;
   }
   for (const section of sections) section.hidden = !section.querySelector("[data-api-operation]:not([hidden])");
-  count.textContent = words.length ? `找到 ${shown} 个操作` : "";
+  count.textContent = words.length ? `找到 ${shown} 个` : "";
 }
 
 function open() {
