@@ -38,6 +38,7 @@ _ITEMS: tuple[tuple[str, str, str, Permission], ...] = (
     ("/chat", "训练群聊", "chat", Permission.TRAINING),
     ("/audit", "审计日志", "log", Permission.AUDIT),
     ("/users", "用户", "user", Permission.USERS),
+    ("/settings", "设置", "settings", Permission.USERS),
 )
 
 

@@ -31,6 +31,7 @@ from handlers.web import (
     reach_league,
     registry,
     remind,
+    settings_page,
     short_page,
     system,
     tokens,
@@ -38,7 +39,7 @@ from handlers.web import (
     units,
     users,
 )
-from handlers.web.api import pages as api_pages
+from handlers.web.api.pages import docs as api_docs
 from handlers.web.local_chat import local_chat_routes
 from handlers.web.rights import PUBLIC, SIGNED_IN, SMALL, Route
 
@@ -68,8 +69,7 @@ ROUTES: list[Route] = [
     Route("GET", "/account/tokens", tokens.tokens_page, SIGNED_IN),
     Route("POST", "/account/tokens", tokens.add_token, SIGNED_IN),
     Route("POST", "/account/tokens/{id}/revoke", tokens.end_token, SIGNED_IN),
-    Route("GET", "/api/docs", api_pages.docs, SIGNED_IN),
-    Route("GET", "/api/docs/models", api_pages.models, SIGNED_IN),
+    Route("GET", "/api/docs", api_docs, SIGNED_IN),
     #
     Route("GET", "/", home.dashboard, P.SEE),
     Route("GET", "/live", live.running_events, P.SEE_ALERTS),
@@ -179,6 +179,7 @@ ROUTES: list[Route] = [
     Route("GET", "/audit", audit.audit_page, P.AUDIT),
     #
     Route("GET", "/system", system.system_page, P.USERS),
+    Route("GET", "/settings", settings_page.settings_page, P.USERS),
     Route("GET", "/users", users.users_page, P.USERS),
     Route("POST", "/users", users.add_user, P.USERS),
     Route("POST", "/users/unlock_addresses", users.unlock_all_addresses, P.USERS),

@@ -37,7 +37,6 @@ GET  /account/tokens                      aprl
 POST /account/tokens                      aprl
 POST /account/tokens/{id}/revoke          aprl
 GET  /api/docs                            aprl
-GET  /api/docs/models                     aprl
 GET  /                                    aprl
 GET  /live                                apr
 GET  /alerts                              apr
@@ -134,6 +133,7 @@ POST /people/{id}/links                   apr
 POST /people/{id}/unbind                  apr
 GET  /audit                               ar
 GET  /system                              a
+GET  /settings                            a
 GET  /users                               a
 POST /users                               a
 POST /users/unlock_addresses              a
