@@ -142,6 +142,7 @@ async def test_scheduled_waits_and_can_be_released_at_once(
     await reviewer.post(f"/alerts/{alert.id}/release", version=alert.version)
     assert await console.state_of(alert) is AlertState.SCHEDULED
     console.clock.advance(10 * 3600)
+    reviewer = await console.signed_in(Role.REVIEWER, name="孙丽")  # who sat here in the morning is signed out
     assert (await reviewer.get(f"/alerts/{alert.id}")).shows("已错过定时发布的时间")
     await reviewer.post(f"/alerts/{alert.id}/release", version=alert.version)
     assert await console.state_of(alert) is AlertState.RUNNING
