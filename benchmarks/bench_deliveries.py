@@ -108,7 +108,9 @@ async def procrastinated(url: str) -> float:
         await app.schema_manager.apply_schema_async()
         await send.batch_defer_async(*({"number": number} for number in range(PEER_ROWS)))
         started = time.perf_counter()
-        await app.run_worker_async(concurrency=ACCOUNTS, wait=False, listen_notify=False, install_signal_handlers=False)
+        await app.run_worker_async(
+            concurrency=ACCOUNTS, wait=False, listen_notify=False, install_signal_handlers=False
+        )
         return PEER_ROWS / (time.perf_counter() - started)
 
 
