@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "screenshots"
-README = {"dashboard-1280", "alert-1280", "chat-390", "units-390"}
+README = {"dashboard-1280", "alert-reach-1280", "alert-1280", "chat-390", "units-390", "ask-390"}
 SIZES = {1280: 800, 390: 844}
 ARGUMENTS = [
     "--no-sandbox",
@@ -33,8 +33,14 @@ PAGES = {
     "dashboard": "/",
     "alerts": "/alerts",
     "alert": "/alerts/1",
+    "alert-reach": "/alerts/1/reach",
     "new-alert": "/alerts/new",
     "units": "/units",
+    "unit": "/units/2",
+    "unit-reach": "/units/2/reach",
+    "reach": "/reach",
+    "people": "/people",
+    "accounts": "/accounts",
     "questions": "/questions",
     "library": "/library",
     "library-type": "/library/types/zhongjiang",
@@ -42,6 +48,12 @@ PAGES = {
     "registry": "/registry",
     "audit": "/audit",
     "users": "/users",
+    "account": "/account",
+    "tokens": "/account/tokens",
+    "settings": "/settings",
+    "system": "/system",
+    "ask": "/ask",
+    "api": "/api/docs",
     "chat": "/chat",
 }
 
