@@ -159,7 +159,9 @@ class Settings(BaseSettings):
     audit_days: int = Field(1095, ge=183, le=36_500, description="审计日志保留天数，至少六个月")
     session_hours: int = Field(12, ge=1, le=168, description="网页登录有效时长（小时）")
     idle_minutes: int = Field(120, ge=5, le=10_080, description="多少分钟没有打开页面就自动退出登录")
-    login_attempts: int = Field(5, ge=1, le=100, description="15 分钟内同一账号允许的登录失败次数；同一地址是它的四倍")
+    login_attempts: int = Field(
+        5, ge=1, le=100, description="15 分钟内同一账号允许的登录失败次数；同一地址是它的四倍"
+    )
     api_per_minute: int = Field(300, ge=1, le=1_000_000, description="接口：同一令牌每分钟最多多少次请求")
     release_code: bool = Field(False, description="发布预警、通过知识库修改时，必须输入两步验证的动态码")
     metrics_token: str = Field(
