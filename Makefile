@@ -13,7 +13,7 @@ demo: $(VENV)/.ready $(if $(findstring wechaty,$(ARGS)),gateway)
 run: $(VENV)/.ready
 	@$(BIN)/python bot.py run $(ARGS)
 
-test: lint browser gateway
+test: lint browser gateway accessibility
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.ready-dev
@@ -49,6 +49,14 @@ tests/gateway/node_modules/.ready: tests/gateway/package-lock.json
 	@sh tests/gateway/install.sh
 	@touch $@
 
+# The rules of axe-core, which the browser tests run over every page.
+.PHONY: accessibility
+accessibility: tests/browser/node_modules/.ready
+
+tests/browser/node_modules/.ready: tests/browser/package-lock.json | gateway
+	@sh tests/browser/install.sh
+	@touch $@
+
 $(VENV)/.ready: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -62,4 +70,4 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) tests/gateway/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/gateway/node_modules tests/browser/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,146 @@
+"""Every page against the rules of axe-core (WCAG 2.2 A and AA): nothing serious, nothing critical, at both widths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from handlers.web.routes import ROUTES
+from tests.browser.conftest import WIDTHS, Desk, Office
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+OPEN = ("/login", "/ask", "/a/nothing", "/m/nothing")  # before anybody has signed in
+PAGES = {
+    "/": "/",
+    "/account": "/account",
+    "/account/second_factor": "/account",  # begun by a button, and then the same parts
+    "/account/password": "/account/password",
+    "/account/tokens": "/account/tokens",
+    "/accounts": "/accounts",
+    "/alerts": "/alerts",
+    "/alerts/new": "/alerts/new",
+    "/alerts/{id}": "{alert}",
+    "/alerts/{id}/edit": "{alert}/edit",
+    "/alerts/{id}/reach": "{alert}/reach",
+    "/api/docs": "/api/docs",
+    "/audit": "/audit",
+    "/chat": "/chat",
+    "/library": "/library",
+    "/library/new": "/library/new",
+    "/library/revisions/{id}": "{revision}",
+    "/library/revisions/{id}/edit": "{revision}/edit",
+    "/library/try": "/library/try",
+    "/library/types/{type}": "/library/types/zhongjiang",
+    "/library/types/{type}/seed": "/library/types/zhongjiang/seed",
+    "/people": "/people",
+    "/questions": "/questions",
+    "/questions/all": "/questions/all",
+    "/reach": "/reach",
+    "/registry": "/registry",
+    "/settings": "/settings",
+    "/system": "/system",
+    "/units": "/units",
+    "/units/{id}": "/units/2",
+    "/units/{id}/manage": "/units/2/manage?step=retire",
+    "/units/{id}/reach": "/units/2/reach",
+    "/users": "/users",
+    "/login": "/login",
+    "/login/code": "/login",  # shown between the password and the code, and then the same parts
+    "/ask": "/ask",
+    "/a/{token}": "/a/nothing",
+    "/m/{token}": "/m/nothing",
+}
+NO_PAGES = ("/healthz", "/readyz", "/metrics", "/live", "/widget.js", "/pictures/", "/chat/", "/leads/", "/registry/")
+PARTS = ("events", "rows", "timeline", "{name}", "audience", "links.csv", "search", "children", "now", "messages")
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds that keeps people out, with the elements that it found: at both widths, and the contrast in the
+    dark as well."""
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    troubles = []
+    for width, height in WIDTHS.values():
+        page.set_viewport_size({"width": width, "height": height})
+        troubles += [f"{width} px: {one}" for one in _violations(page, RULES)]
+        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            troubles.append(f"{width} px: {page.url} is wider than the window")
+    page.emulate_media(color_scheme="dark")
+    troubles += [f"dark: {one}" for one in _violations(page, {"type": "rule", "values": ["color-contrast"]})]
+    page.emulate_media(color_scheme="light")
+    return troubles
+
+
+def _violations(page: Page, rules: Any) -> list[str]:
+    found: list[dict[str, Any]] = page.evaluate(
+        "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']}).then(result => result.violations)",
+        rules,
+    )
+    return [
+        f"{page.url} {one['id']}: {one['help']}: {[node['html'][:160] for node in one['nodes'][:3]]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def test_no_page_is_forgotten() -> None:
+    for route in ROUTES:
+        if route.method != "GET" or route.path in PAGES:
+            continue
+        part = route.path.rsplit("/", 1)[-1] in PARTS or route.path.startswith(NO_PAGES)
+        assert part or route.path.endswith(("/picture", "/models")), f"{route.path}: is it a page?"
+
+
+def test_nothing_keeps_people_out_of_any_page(chromium: Browser, office: Office) -> None:
+    assert AXE.is_file(), "axe-core is missing: run `make accessibility`"
+    context = chromium.new_context(locale="zh-CN", timezone_id="Asia/Shanghai")
+    desk = Desk(context, office.address)
+    troubles = []
+    for path in OPEN:
+        desk.open(path)
+        troubles += serious(desk.page)
+    desk.sign_in("admin")
+    found = {"alert": _alert(desk), "revision": _revision(desk)}
+    for path in dict.fromkeys(PAGES.values()):
+        if path not in OPEN:
+            desk.open(path.format(**found))
+            troubles += serious(desk.page)
+    troubles += _chatting(desk)
+    context.close()
+    assert troubles + desk.troubles == []
+
+
+def _chatting(desk: Desk) -> list[str]:
+    """The chat with somebody in it, a question and its answer."""
+    page = desk.open("/chat").page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.get_by_test_id("who-name").fill("看得清")
+    page.get_by_test_id("who-add").click()
+    page.get_by_test_id("open-private").click()
+    page.get_by_test_id("words").fill("有人说我中奖了要先交税，是真的吗")
+    page.get_by_test_id("send").click()
+    expect(page.get_by_test_id("messages")).to_contain_text("中奖", timeout=15_000)
+    return serious(page)
+
+
+def _alert(desk: Desk) -> str:
+    page = desk.open("/alerts/new").page
+    page.check("[name=severity][value=yellow]", force=True)
+    page.fill("[name=title]", "看得清、读得懂")
+    page.fill("[name=body]", "骗子冒充客服，要求共享屏幕、转账验证。")
+    page.click("text=存为草稿")
+    page.wait_for_url("**/alerts/*done=save")
+    return page.url.removeprefix(desk.address).split("?")[0]
+
+
+def _revision(desk: Desk) -> str:
+    page = desk.open("/library/types/zhongjiang").page
+    page.locator("form[action$='/edit'] button, a[href^='/library/revisions/']").first.click()
+    page.wait_for_url("**/library/revisions/**")
+    return page.url.removeprefix(desk.address).removesuffix("/edit")
