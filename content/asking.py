@@ -10,17 +10,18 @@ from math import log, sqrt
 from typing import Final, Literal
 
 from content.answers import LONGEST, NO_MATCH, render_answer, render_choices, render_menu
-from content.emergencies import find_emergency, instructions
+from content.emergencies import emergency_in, instructions
 from content.library import Library
 from content.matching import Match, Matcher
 from content.naming import Names
 from content.normalising import normalise
 from content.phrases import Hit
+from content.screening import judge
 
 Kind = Literal["answer", "choices", "emergency", "menu", "none"]
 
-ANSWER_FROM: Final = 0.5
-"""Probability that a message is about fraud from which it is answered."""
+ANSWER_FROM: Final = 0.45
+"""Probability that a message is about fraud from which it is answered; a pasted scam is answered in any case."""
 CHOOSE_BELOW: Final = 0.65
 """Share of the best type below which close types are offered as a choice …"""
 CLOSE: Final = 0.12
@@ -127,8 +128,7 @@ class Asker:
         word = match.text.strip("!。. ") or text.strip()
         if word in _MENU_WORDS:
             return Reply("menu", (), 1.0, self._menu)
-        lead = match.voices.scammer - max(match.voices.asking, match.voices.telling)
-        emergency = find_emergency(match.text, match.fraud, lead)
+        emergency = emergency_in(match)
         if emergency is not None:
             return self._emergency_reply(match, instructions(emergency))
         named = self._classes.get(match.text)
@@ -138,7 +138,7 @@ class Asker:
         if asked_for:
             return self._named_reply(asked_for, 1.0 if match.fraud >= ANSWER_FROM else ASKED_FOR)
         score = round(match.best[1], 4)
-        if match.fraud < ANSWER_FROM and not _names_a_type(match):
+        if match.fraud < ANSWER_FROM and not _names_a_type(match) and not judge(match).alarm:
             return Reply("none", (), score, NO_MATCH)
         close = self._close_types(match)
         least = GUESS_BELOW if len(match.text) >= SHORT else SHORT_GUESS

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from content.acts import FAMILY, GIVING, NUMBER, PAY_VERBS, SECRETS, TABLES
+from content.signs_of_loss import ACTS, SIGNS, probability, signs_of
+
+if TYPE_CHECKING:
+    from content.matching import Match
 
 # Denials and questions reach to the next "我", which starts another statement; conditions reach across it.
 _DENIED: Final = re.compile(
-    r"(?:没有?(?!了|法)|还没|未|并没|别|不要|不能|不会|不敢|不想|不肯|要不要|该不该|能不能|可不可以|会不会|怎么(?!办)才?能?|怎样|如何"
+    r"(?:没有?(?!了|法)|还没|未|并没|别|不要|不能|不会|不敢|不想|不肯|是不是|要不要|该不该|能不能|可不可以|会不会|怎么(?!办)才?能?|怎样|如何"
     r"|打算|准备|想要|正要|快要|才能|要先|先要|得先|必须|需要|拒绝了?|没让|以防|防止|避免)[^我]{0,5}$"
     r"|(?:差点儿?|差一点|险些|幸亏|幸好|好在|要是|如果|假如|假设|万一|一旦|要我|(?:网警|律师|黑客|有人|说能|能帮|帮我|帮忙).{0,8}(?:追回|找回|追)"
     r"|骗子会|会说|怎么知道.{0,4}|判断.{0,4}|识别.{0,4}|看出.{0,4}).{0,5}$"
@@ -35,22 +39,27 @@ _OLD: Final = re.compile(
 _STILL: Final = re.compile(r"刚|今天|现在|马上|正在|今早|今晚|刚才|昨天|昨晚|今年")
 _NEWS: Final = re.compile(
     r"[\u4e00-\u9fff]某|受害人|事主|市民|村民|新闻|报道|通报|案例|曝光|警方|民警(?:提醒|通报|接报|上门|成功|介绍|说)|谨防|警惕|据说"
-    r"|看到.{0,4}(?:有人|个人|老人|一个)|(?:就|只是|随便|想)(?:是想)?(?:问问|问一下|问下|了解)|有(?:个|位)?(?:人|同学|同事|邻居|老人|学生|村民|家长|业主|居民|顾客).{0,3}被"
-    r"|有个人|很多人|好多人|我县|我市|我镇|近日|日前|不法分子|嫌疑人|判处|团伙|宣传|讲座|案件|电影|小说|剧里"
+    r"|看到.{0,4}(?:有人|个人|老人|一个)|(?:就|只是|随便|想)(?:是想)?(?:问问|问一下|问下|了解)|有(?:个|位)?(?:人|同学|同事|邻居|老人|学生|村民|家长|业主|居民|顾客|老师|阿姨|大妈|大爷|男的|女的|大学生|会计).{0,3}被"
+    r"|有个人|一般|通常|多久内|谁赔|防诈骗|防骗|告家长|国家反诈|反诈中心|剧本|很多人|好多人|我县|我市|我镇|近日|日前|不法分子|嫌疑人|判处|团伙|宣传|讲座|案件|电影|小说|剧里"
 )
-_HEARSAY: Final = re.compile(r"居民|反诈|提醒|听.{0,4}说|抖音|别人|电视|视频里说")
+_HEARSAY: Final = re.compile(r"居民|反诈|提醒|听.{0,4}[说讲]|抖音|别人|电视|视频里说")
 """Hearsay too, unless somebody says with it what has just happened to themselves."""
 _OWN: Final = re.compile(
     rf"(?:我|{FAMILY}).{{0,6}}(?:刚|已经|现在|正在|都)|(?:刚|已经|正在).{{0,6}}(?:{PAY_VERBS}|被|给|点|下|装|开)"
 )
 _AVERTED: Final = re.compile(
     r"(?:还好|幸亏|幸好|好在|差点|差一点|险些)(?!.{0,8}只)|(?:劝|拦|阻止)(?:住|下来?|回来?)了|没(?:转成|成功|上当|中招|被骗|信|搭理|理他|理她|损失)|识破|骂了他|直接挂"
-    r"|(?:大家|姐妹|各位|朋友们|家人们|兄弟|你们).{0,6}(?:小心|注意|当心|别|不要|千万)|千万(?:别|不要)|长(?:个|点)?记性|引以为戒|教训|避雷|吃一堑"
+    r"|(?:大家|姐妹|各位|朋友们|家人们|兄弟|你们).{0,6}(?:小心|注意|当心|别|不要|千万)|千万(?:别|不要)|长(?:个|点)?记性|引以为戒|教训|避雷|吃一堑|(?:什么|啥)(?:都|也)没|(?:等会儿?|等下|一会儿?)(?:再)?(?:说|回|打)|叫她回|不是我操作|密码改|改了密码|骗子会|会说你|短信.{0,3}删"
 )
 """It went well, or others are warned."""
 _ASKED_TO: Final = re.compile(rf"(?:让|叫|要|请|催|逼|喊|劝)(?:{FAMILY}|他|她)")
-_DONE_AT_ALL: Final = re.compile(r"[了过完掉走光]|出去|进去|正在|好|[不没还]|刚|已")
+_DONE_AT_ALL: Final = re.compile(r"[了完掉光]|正在|好了|[不没还]|刚|已")
 """What is asked of somebody (让我把卡号发给他) is done only if the verb says so."""
+_DONE_SOMEWHERE: Final = re.compile(r"[了完]|刚|已|正|还在|没|一直|不让|现在|不出")
+_CLAIMED: Final = re.compile(
+    r"(?:说|称)(?:我|名下|您)[^,]{0,8}(?:被|异常|违规|涉|欠|冻)(?!.*我.{0,6}(?:已|刚|就|转|给|填|报).{0,4}了)"
+)
+"""What somebody says has happened (银行说我卡被冻结) is how a fraud begins."""
 _MORE: Final = re.compile(r"还|又|继续|再")
 _SUPPOSED: Final = re.compile(
     r"(?:要是|如果|假如|假设|假使|倘若|万一|一旦|若是|若(?=.{0,6}了))(?!.{0,12}(?:我|妈|爸)(?:已|刚|都))"
@@ -63,27 +72,38 @@ _STILL_UNDONE: Final = re.compile(
     r"还没(?:有)?(?:敢|来得及)?(?:给|转|付|交|点|下载|装|说|告诉|打钱|打款|汇|输|填|扫|借|投|充)(?!完)"
 )
 _EVERYDAY: Final = re.compile(
-    r"给(?:刚)?(?:老公|老婆|儿子|女儿|孩子|爸|妈|外婆|外公|奶奶|爷爷|爸妈|父母|家里)(?:转|打|汇|充|付)|讲课|看看到|到了没|发我|你报|报一下|给(?:了)?你|你查|你收|你们|转你|打你|发你|给您|给妈|给爸|房租|房贷|车贷|月供|水费|电费|水电|话费|学费|班费|伙食费|生活费|工资发|物业|停车|车险|保险费|红包|份子|礼金|首付|团购|拼单"
-    r"|饭钱|聚餐|aa|买菜|外卖|货款|报销|发票|彩票|压岁|加油|油费|信用卡还|还款|还清|还了|社保|医保|公积金|税务|车票|船票|门票钱|房东|老板娘|食堂|油卡|公交卡|会议室|开会|上课|ppt|作业|疫苗|投票|简历|电充|充电|麻将"
+    r"给(?:刚)?(?:老公|老婆|儿子|女儿|孩子|爸|妈|外婆|外公|奶奶|爷爷|爸妈|父母|家里|老丈人|丈母娘|岳父|岳母|公公|婆婆|侄子|侄女|外甥)(?:转|打|汇|充|付)|讲课|看看到|到了没|发我|你报|报一下|给(?:了)?你|你查|你收|你们|转你|打你|发你|给您|给妈|给爸|房租|房贷|车贷|月供|水费|电费|水电|话费|学费|班费|伙食费|生活费|工资发|物业|停车|车险|保险费|红包|份子|礼金|首付|团购|拼单"
+    r"|托管|装修|直播间买|投标|招标|打牌|多扣了|充值了|退货|换货|套餐|移动|联通|电信|身份证办|饭钱|吃饭|聚餐|aa|买菜|外卖|货款|报销|发票|彩票|压岁|加油|油费|信用卡还|还款|还清|还了|社保|医保|公积金|税务|车票|船票|门票钱|房东|老板娘|食堂|油卡|公交卡|会议室|开会|上课|ppt|作业|疫苗|投票|简历|电充|充电|麻将"
 )
 _FRAUD_CONTEXT: Final = re.compile(
-    r"骗|假(?:的|老师|客服|警察|领导|链接|网站|平台)|对方|陌生|不认识|网上|网友|网恋|客服|警察|公安|导师|接待员|刷单|任务|垫付|垫钱|垫资|平台|提现|冻结|保证金|解冻|手续费|拉黑|联系不上|不回|不理|失联|怎么办|咋办|救命|急|报警|追回|要回|要得回|找回|拿回|止付|能退|完了|后悔|劝不|拦不|不听劝|不对劲|可疑|中奖|贷款|投资|返利|安全账户|裸聊|敲诈|让我|叫我|要我|他说|她说"
-    r"|银保监|银监|保密|涉案|洗钱|通缉|走账|跑分|皮肤|裸|网贷|借呗|花呗|白条|百万保障|激活|理赔|洗脑|越想越|踏实|心慌|害怕|对面|撤回|追得|能追|止损|完蛋|糟|天哪"
+    r"骗|假(?:的|老师|客服|警察|领导|链接|网站|平台)|对方|陌生|不认识|网上|网友|网恋|导师|接待员|刷单|任务|垫付|垫钱|垫资|提现|冻结|保证金|解冻|手续费|拉黑|联系不上|不回|不理|失联|怎么办|咋办|救命|急|报警|追回|要回|要得回|找回|拿回|止付|能退|完了|后悔|劝不|拦不|不听劝|不对劲|可疑|中奖|返利|安全账户|裸聊|敲诈|让我|叫我|要我|他说|她说"
+    r"|结果钱|钱没|没了|扣\d|银保监|银监|保密|涉案|洗钱|通缉|走账|跑分|皮肤|裸|网贷|借呗|花呗|白条|百万保障|激活|理赔|洗脑|越想越|踏实|心慌|害怕|对面|撤回|追得|能追|止损|完蛋|糟|天哪"
 )
+_ROLES: Final = re.compile(r"客服|警察|公安|平台|贷款|投资|中介|银行")
+"""Words of fraud as well as of every day: they count in a text that may be about fraud at all."""
+_PERHAPS_FRAUD: Final = 0.5
+_CIVIL: Final = re.compile(r"商家|驾校|教练|健身|房子|买房|会员卡|老赖|物业")
+_FOUL: Final = re.compile(r"骗|假|拉黑|失联|联系不|消失|跑路|搬空|根本(?:没|不)|冒充")
+"""A quarrel about a bargain is no emergency, unless there is talk of something foul."""
+_GRAVE: Final = re.compile(
+    r"骗|诈|验证码|密码|共享|远程|控制|怎么办|咋|救|撤回|被[划扣刷转]|反应过来|对方|陌生|骗子|钱没|没了"
+)
+"""What lets signs be weighed although the text hardly sounds like fraud."""
 _COMPILED: Final = [
     (kind, certain, re.compile("|".join(f"(?:{pattern})" for pattern in patterns)))
     for certain, table in TABLES
     for kind, patterns in table.items()
 ]
+_PARTICLES: Final = re.compile(r"[咧嘞喽]|脱了?(?=$|[,。一二两三四五六七八九十几\d])")
 _CLAUSES: Final = re.compile(r"[,，。.!！?？;；\n~…]+")
-_WORDS_OF_ACTS: Final = re.compile(r"[了在挂啦过着已刚被给前正才关走不没断退现出取]")
+_WORDS_OF_ACTS: Final = re.compile(r"[了在挂啦过着已刚被给前正才关走不没断退现出取去删付骗]")
 _INCOMING: Final = re.compile(
     r"给了?(?:我|点)?(?:佣金|返利|本金|红包|工资|提成|好评)|(?:真|又|先|都)?给了?(?:我)?(?:[一二三四五六七八九十几\d]+)(?:块|元|百)(?!.{0,4}(?:保证|押|定))"
-    r"|(?:给|往|向)我(?:卡里|卡上|账户|的卡|的账户|支付宝|微信)?.{0,3}(?:转|打|汇|返|发|付)|(?:转|打|返|汇|付|发)(?:钱|款)?给我|返了?我"
+    r"|(?:给|往|向)我(?:卡里|卡上|账户|的卡|的账户|支付宝|微信)?.{0,3}(?:转|打|汇|返|发|付)|(?:转|打|返|汇|付)(?:钱|款)?给我|返了?我"
 )
 """Money that comes in: a scammer's bait or a wrong transfer, but no loss yet."""
 _JEST: Final = re.compile(
-    r"骗你(?:的|呢|玩)|骗(?:来|去)(?:爬|吃|玩|看|上班|加班|开会|喝|干|打)|标题|电影|游戏里|鞋|衣服|这书|本书|酒店|盗版|差评"
+    r"骗子真多|被(?:老婆|老公|妈|爸|朋友|同事)骗[去来]|骗你(?:的|呢|玩)|骗(?:来|去)(?:爬|吃|玩|看|上班|加班|开会|喝|干|打)|标题|电影|游戏里|鞋|衣服|这书|本书|酒店|盗版|差评|欠我|拖欠|输错|忘了密码|密码忘|(?:交|付|转)了没有"
 )
 _NOW: Final = re.compile(
     r"刚|今天|今早|今晚|今日|早上|上午|下午|现在|正在|马上|这会儿|此刻|还在|一直在|昨晚|昨天夜里|(?:分钟|小时|钟头)(?:之)?前|突然|已经(?!立案|报警)"
@@ -103,6 +123,23 @@ _HARDLY_FRAUD: Final = 0.05
 _PASTED: Final = 2.5
 _LONGEST: Final = 400
 """People in an emergency write little; a longer text is a pasted message or an article, read only at its start."""
+_TOLD_BY_SIGNS: Final = 0.4
+_HARDLY_TOLD: Final = 1.2
+_TELLING: Final = ACTS | {"they vanish", "they ask for more"}
+_WORTH_WEIGHING: Final = 0.12
+_KIND_OF_SIGN: Final = {
+    "they are at it": "sharing",
+    "act done": "paid",
+    "money gone": "paid",
+    "gone out": "paid",
+    "they vanish": "paid",
+    "they ask for more": "paid",
+    "secret given": "code",
+    "app or link": "app",
+    "device taken": "sharing",
+    "act lately": "paid",
+    "cheated": "paid",
+}
 _ONGOING: Final = frozenset({"sharing", "call"})
 
 
@@ -114,19 +151,37 @@ class Emergency:
     words: tuple[str, ...]
 
 
+class Sounds(NamedTuple):
+    """How a text sounds, in nats: against everyday talk; telling over asking; the scammer over a resident."""
+
+    resident: float
+    telling: float
+    scammer: float
+
+
+def sounds_of(match: Match) -> Sounds:
+    """The sounds of a message that is already matched."""
+    voices = match.voices
+    lead = voices.scammer - max(voices.asking, voices.telling)
+    return Sounds(match.leaning.resident, voices.telling - voices.asking, lead)
+
+
+def emergency_in(match: Match) -> Emergency | None:
+    """The emergency told in a matched message: by the patterns of acts, or by many signs of a loss together."""
+    sounds = sounds_of(match)
+    return find_emergency(match.text, match.fraud, sounds.scammer) or _by_signs(match.text, match.fraud, sounds)
+
+
 def find_emergency(text: str, fraud_score: float = 0.5, scammer_lead: float = 0.0) -> Emergency | None:
-    """The emergency told in ``text`` (normalised), or None.
+    """The emergency told in ``text`` (normalised) by one of the patterns, or None.
 
     ``fraud_score`` (0..1): how surely the text is about fraud. ``scammer_lead``: by how many nats it sounds more like
     a scammer than like a resident; a pasted message (我已经付款了, 点链接激活) is not the resident's own deed.
     """
-    text = text[:_LONGEST]
-    if scammer_lead > _PASTED or not _may_tell_one(text, fraud_score):
+    text = _PARTICLES.sub("了", text[:_LONGEST])
+    if taken_back_as_a_whole(text, fraud_score, scammer_lead):
         return None
-    spoken = _FRAUD_CONTEXT.search(text) is not None
-    if not spoken and _EVERYDAY.search(text):
-        return None
-    found = _acts(text, spoken or fraud_score >= _SURELY_FRAUD)
+    found = _acts(text, _speaks_of_fraud(text, fraud_score) or fraud_score >= _SURELY_FRAUD)
     if "code" not in found:
         found |= _said_before(text)
     if _STILL_UNDONE.search(text):
@@ -134,6 +189,36 @@ def find_emergency(text: str, fraud_score: float = 0.5, scammer_lead: float = 0.
     if not found or not (len(text) < _STORY_FROM or _is_urgent(text, fraud_score, found)):
         return None
     return Emergency(tuple(found), tuple(found.values()))
+
+
+def taken_back_as_a_whole(text: str, fraud_score: float, scammer_lead: float) -> bool:
+    """Whether no emergency can be told: pasted, heard, old, averted, or everyday payments and no word of fraud."""
+    if scammer_lead > _PASTED or not _may_tell_one(text, fraud_score):
+        return True
+    return not _speaks_of_fraud(text, fraud_score) and _EVERYDAY.search(text) is not None
+
+
+def _speaks_of_fraud(text: str, fraud_score: float) -> bool:
+    if _FRAUD_CONTEXT.search(text):
+        return True
+    return fraud_score >= _PERHAPS_FRAUD and _ROLES.search(text) is not None
+
+
+def _by_signs(text: str, fraud_score: float, sounds: Sounds) -> Emergency | None:
+    text = _PARTICLES.sub("了", text[:_LONGEST])
+    if taken_back_as_a_whole(text, fraud_score, sounds.scammer) or _STILL_UNDONE.search(text):
+        return None
+    if _SUPPOSED.search(text) or _INCOMING.search(text) or _CLAIMED.search(text):
+        return None
+    if _ASKED_TO.search(text) and not _DONE_SOMEWHERE.search(text):
+        return None
+    if sounds.scammer > _HARDLY_TOLD or (fraud_score < _WORTH_WEIGHING and not _GRAVE.search(text)):
+        return None
+    signs = signs_of(text, *sounds)
+    kinds = tuple(dict.fromkeys(kind for sign, kind in _KIND_OF_SIGN.items() if sign in signs))
+    if not kinds or _TELLING.isdisjoint(signs) or probability(signs) < _TOLD_BY_SIGNS:
+        return None
+    return Emergency(kinds, tuple(SIGNS[sign].findall(text)[0] for sign in _KIND_OF_SIGN if sign in signs))
 
 
 def _said_before(text: str) -> dict[str, str]:
@@ -167,6 +252,8 @@ def _acts(text: str, context: bool) -> dict[str, str]:
 def _may_tell_one(text: str, fraud_score: float) -> bool:
     """Whether it is worth looking: no hearsay, no old case, no jest, and not plainly about something else."""
     if not _WORDS_OF_ACTS.search(text) or _NEWS.search(text) or _JEST.search(text) or _AVERTED.search(text):
+        return False
+    if _CIVIL.search(text) and not _FOUL.search(text):
         return False
     if _HEARSAY.search(text) and not _OWN.search(text):
         return False

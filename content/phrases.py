@@ -67,9 +67,10 @@ class PhraseFinder:
                 foreign[id(hit)] += _ORDINARY_COST
         for entries in self._by_first:
             for place, (others, hit) in enumerate(entries):
-                trusted = own[id(hit)] + _PRIOR
-                share = trusted / (trusted + foreign[id(hit)])
-                entries[place] = (others, replace(hit, evidence=hit.evidence * share))
+                if id(hit) in foreign:
+                    trusted = own[id(hit)] + _PRIOR
+                    share = trusted / (trusted + foreign[id(hit)])
+                    entries[place] = (others, replace(hit, evidence=hit.evidence * share))
 
     def _add(self, type_id: str, phrase: Phrase) -> None:
         numbers = []

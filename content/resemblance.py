@@ -13,8 +13,8 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import repeat
-from math import log
-from operator import add
+from math import log1p
+from operator import add, lshift, mul, truediv
 from typing import Final
 
 LONGEST: Final = 1_500
@@ -28,6 +28,9 @@ _LANE_BYTES: Final = 4
 _SCALE: Final = 256
 _ORDER_WEIGHTS: Final = (0.0, 0.5, 1.0)
 """By length of the gram: single characters say little by themselves."""
+_WEIGHT_BY_LENGTH: Final = tuple(weight * _SCALE for weight in _ORDER_WEIGHTS)
+_BETWEEN: Final = "\uf8ff"
+"""Stands between texts that are counted together; no normalised text has it."""
 
 
 def grams(text: str) -> list[str]:
@@ -44,20 +47,20 @@ class Resemblance:
         background: dict[str, float] = {}
         # Every group counts the same, so that a group with more examples does not win by its size.
         for count in counts:
-            share = 1 / (len(groups) * sum(count.values()))
-            for gram, seen in count.items():
-                background[gram] = background.get(gram, 0.0) + seen * share
+            shares = map(mul, count.values(), repeat(1 / (len(groups) * sum(count.values()))))
+            background.update(zip(count, map(add, map(background.get, count, repeat(0.0)), shares), strict=True))
         self._size = len(groups) * _LANE_BYTES
         self._packed: dict[str, int] = dict.fromkeys(background, 0)
         for lane, count in enumerate(counts):
             self._pack(count, background, lane * _LANE_BYTES * 8)
 
     def _pack(self, count: dict[str, float], background: dict[str, float], shift: int) -> None:
-        packed = self._packed
+        """Add one group's lane; loops in C only, for the library has some hundred thousand of these values."""
         strength = STRENGTH / sum(count.values())
-        weights = [weight * _SCALE for weight in _ORDER_WEIGHTS]
-        for gram, seen in count.items():
-            packed[gram] += int(weights[len(gram)] * log(1 + strength * seen / background[gram])) << shift
+        usage = map(truediv, map(mul, count.values(), repeat(strength)), map(background.__getitem__, count))
+        weights = map(_WEIGHT_BY_LENGTH.__getitem__, map(len, count))
+        lanes = map(lshift, map(int, map(mul, weights, map(log1p, usage))), repeat(shift))
+        self._packed.update(zip(count, map(add, map(self._packed.__getitem__, count), lanes), strict=True))
 
     def scores(self, text: str) -> list[float]:
         """For each group the log-likelihood of ``text`` (normalised) above the background's, in nats; ≥ 0.
@@ -75,9 +78,12 @@ def _count(group: Iterable[tuple[str, float]]) -> dict[str, float]:
     """Weighted counts of all grams."""
     by_weight: dict[float, list[str]] = {}
     for text, weight in group:
-        by_weight.setdefault(weight, []).extend(grams(text))
+        by_weight.setdefault(weight, []).append(text)
     count: dict[str, float] = {}
-    for weight, found in by_weight.items():
-        for gram, seen in Counter(found).items():
-            count[gram] = count.get(gram, 0.0) + seen * weight
+    for weight, texts in by_weight.items():
+        seen = Counter(grams(_BETWEEN.join(texts)))
+        weighed = map(add, map(count.get, seen, repeat(0.0)), map(mul, seen.values(), repeat(weight)))
+        count.update(zip(seen, weighed, strict=True))
+    for gram in [gram for gram in count if _BETWEEN in gram]:
+        del count[gram]
     return count

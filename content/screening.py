@@ -15,7 +15,7 @@ from content.cues import REPORT, WARNING
 from content.library import Library
 from content.matching import Match, Matcher
 
-ALARM_FROM: Final = 0.6
+ALARM_FROM: Final = 0.5
 """Probability from which a message alarms."""
 
 # Fitted on the project's own measuring sets (``benchmarks/eval``) and the library, then rounded; each part is
@@ -28,7 +28,7 @@ _VOICE_LEAD_TELLS: Final = 0.2
 _WARNING_TELLS: Final = -0.5
 _REPORT_TELLS: Final = -1.0
 _LIMIT: Final = 6.0
-_LEAST_FRAUD: Final = 0.5
+_LEAST_FRAUD: Final = 0.3
 _SHORTEST: Final = 8
 """Characters below which a text without any phrase of the library is too little to accuse anybody."""
 

@@ -8,10 +8,11 @@ that edits of the library count at once; how fraud is talked about in general ch
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from itertools import repeat
 from math import sqrt
-from operator import add
+from operator import add, lshift
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -44,13 +45,15 @@ def voice_grams(text: str) -> set[str]:
 class VoiceModel:
     """Fitted weights; free of state."""
 
-    def __init__(self, bias: tuple[int, int], weights: dict[str, tuple[int, int]]) -> None:
-        """``bias`` and ``weights``: (resident, scammer), in hundredths of a nat."""
+    def __init__(
+        self, bias: tuple[int, int], grams: Iterable[str], weights: tuple[Iterable[int], Iterable[int]]
+    ) -> None:
+        """``bias`` and ``weights`` of ``grams``: (resident, scammer), in hundredths of a nat."""
         self._bias = bias
-        self._packed = {
-            gram: (resident + _OFFSET << _SHIFT) + scammer + _OFFSET for gram, (resident, scammer) in weights.items()
-        }
         self._unknown = (_OFFSET << _SHIFT) + _OFFSET
+        residents = map(lshift, weights[0], repeat(_SHIFT))
+        packed = map(add, map(add, residents, weights[1]), repeat(self._unknown))
+        self._packed = dict(zip(grams, packed, strict=True))
 
     def leaning(self, text: str) -> Leaning:
         """How ``text`` (normalised) sounds. Total: any text."""
@@ -67,11 +70,6 @@ class VoiceModel:
 @cache
 def load_voice_model(path: Path = WEIGHTS_FILE) -> VoiceModel:
     """The model of the package: a first line with both biases, then "gram<TAB>resident<TAB>scammer"."""
-    first, *lines = path.read_text(encoding="utf-8").split("\n")
-    resident, scammer = first.split("\t")
-    weights = {}
-    for line in lines:
-        if line:
-            gram, one, other = line.split("\t")
-            weights[gram.replace("⏎", "\n")] = (int(one), int(other))
-    return VoiceModel((int(resident), int(scammer)), weights)
+    fields = path.read_text(encoding="utf-8").replace("\n", "\t").rstrip("\t").split("\t")
+    grams = [gram.replace("⏎", "\n") for gram in fields[2::3]]
+    return VoiceModel((int(fields[0]), int(fields[1])), grams, (map(int, fields[3::3]), map(int, fields[4::3])))

@@ -62,12 +62,12 @@ def test_the_name_of_a_class_offers_its_types_by_number() -> None:
 
 def test_close_types_become_a_choice() -> None:
     types = dict(library().types)
-    for type_id in ("licai", "xunibi"):
+    for type_id in ("menpiao", "gouwu"):
         shared = Phrase(5, ("聚宝盆计划",))
         types[type_id] = replace(types[type_id], phrases=(*types[type_id].phrases, shared))
     reply = Asker(make_library(list(types.values()))).ask("聚宝盆计划靠谱吗")
     assert reply.kind == "choices"
-    assert set(reply.types) == {"licai", "xunibi"}
+    assert set(reply.types) == {"menpiao", "gouwu"}
     assert all(types[type_id].name in reply.text for type_id in reply.types)
     assert "1/2" in reply.text
 
