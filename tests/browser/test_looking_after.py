@@ -77,3 +77,21 @@ def test_a_unit_is_moved_with_a_preview_and_moved_back(desks: Desks) -> None:
     assert writer.fits()
     page.locator(".notice.done").get_by_role("button", name="撤销").click()
     expect(page.locator(".trail")).to_contain_text("菜园镇")
+
+
+def test_keys_lead_to_search_to_a_new_alert_and_to_their_list(desks: Desks) -> None:
+    writer = desks().sign_in("writer")
+    page = writer.open("/people").page
+    page.keyboard.press("/")
+    expect(page.locator("main input[type=search]")).to_be_focused()
+    page.keyboard.type("n?")  # typed, not obeyed
+    expect(page.locator("main input[type=search]")).to_have_value("n?")
+    page.locator("main").focus()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="快捷键")).to_contain_text("写预警")
+    assert writer.fits()
+    page.keyboard.press("n")  # the list is open: nothing else happens behind it
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="快捷键")).to_have_count(0)
+    page.keyboard.press("n")
+    page.wait_for_url("**/alerts/new")

@@ -11,7 +11,7 @@ document.addEventListener("submit", (event) => {
 
 /** A form is sent once, however often the button is pressed. */
 document.addEventListener("submit", (event) => {
-  if (event.defaultPrevented || event.target.method === "get") return;
+  if (event.defaultPrevented || ["get", "dialog"].includes(event.target.method)) return;
   if (event.target.dataset.sent) {
     event.preventDefault();
     return;
@@ -38,12 +38,47 @@ document.addEventListener("click", (event) => {
   if (menu && !menu.contains(event.target)) menu.open = false;
 });
 
-/** "/" goes to the page's search. */
+/** Keys: "/" search, "n" new alert, "?" what there is. Never while one types, never with Ctrl or the like. */
+const staff = document.querySelector('.side-nav a[href="/alerts"]') !== null;
+const keys = [
+  ["/", "到搜索框", () => {
+    const search = document.querySelector("main input[type=search]");
+    if (search) search.focus();
+    else location.assign("/units");
+  }],
+  ...(staff ? [["n", "写预警", () => location.assign("/alerts/new")]] : []),
+  ["?", "看快捷键", () => help().showModal()],
+];
+
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, textarea, select");
-  const search = document.querySelector("input[type=search]");
-  if (event.key === "/" && !typing && search) {
-    event.preventDefault();
-    search.focus();
-  }
+  const typing = event.target.closest("input, textarea, select, dialog, [contenteditable]");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  const found = document.querySelector(".side-nav") && keys.find(([key]) => key === event.key);
+  if (!found) return;
+  event.preventDefault();
+  found[2]();
 });
+
+/** The list of keys; Esc closes it, as everywhere. */
+function help() {
+  const known = document.querySelector("dialog.keys");
+  if (known) return known;
+  const dialog = document.createElement("dialog");
+  dialog.className = "keys card";
+  dialog.setAttribute("aria-labelledby", "keys-title");
+  const title = Object.assign(document.createElement("h2"), { id: "keys-title", textContent: "快捷键" });
+  const list = document.createElement("dl");
+  list.className = "facts";
+  for (const [key, meaning] of [...keys, ["Esc", "关闭"]]) {
+    const row = document.createElement("div");
+    const name = document.createElement("dt");
+    name.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+    row.append(name, Object.assign(document.createElement("dd"), { textContent: meaning }));
+    list.append(row);
+  }
+  const form = Object.assign(document.createElement("form"), { method: "dialog" });
+  form.append(Object.assign(document.createElement("button"), { textContent: "关闭" }));
+  dialog.append(title, list, form);
+  document.body.append(dialog);
+  return dialog;
+}
