@@ -39,7 +39,7 @@ from handlers.web import (
     units,
     users,
 )
-from handlers.web.api.pages import docs as api_docs
+from handlers.web.api import pages as api_pages
 from handlers.web.local_chat import local_chat_routes
 from handlers.web.rights import PUBLIC, SIGNED_IN, SMALL, Route
 
@@ -69,7 +69,8 @@ ROUTES: list[Route] = [
     Route("GET", "/account/tokens", tokens.tokens_page, SIGNED_IN),
     Route("POST", "/account/tokens", tokens.add_token, SIGNED_IN),
     Route("POST", "/account/tokens/{id}/revoke", tokens.end_token, SIGNED_IN),
-    Route("GET", "/api/docs", api_docs, SIGNED_IN),
+    Route("GET", "/api/docs", api_pages.docs, SIGNED_IN),
+    Route("GET", "/api/docs/models", api_pages.models, SIGNED_IN),
     #
     Route("GET", "/", home.dashboard, P.SEE),
     Route("GET", "/live", live.running_events, P.SEE_ALERTS),

@@ -37,6 +37,7 @@ GET  /account/tokens                      aprl
 POST /account/tokens                      aprl
 POST /account/tokens/{id}/revoke          aprl
 GET  /api/docs                            aprl
+GET  /api/docs/models                     aprl
 GET  /                                    aprl
 GET  /live                                apr
 GET  /alerts                              apr
