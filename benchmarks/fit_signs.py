@@ -16,7 +16,7 @@ from pathlib import Path
 
 from content import signs_of_loss
 from content.asking import Asker
-from content.emergencies import sounds_of, taken_back_as_a_whole
+from content.emergencies import sounds_of, worth_weighing
 from content.library import load_library
 from content.ordinary import ordinary_texts
 
@@ -60,7 +60,7 @@ def examples(asker: Asker, rows: list[tuple[str, bool, float]]) -> list[Example]
     for text, told, weight in rows:
         match = asker.matcher.match(text)
         sounds = sounds_of(match)
-        if not taken_back_as_a_whole(match.text, match.fraud, sounds.scammer):
+        if worth_weighing(match.text, match.fraud, sounds.scammer):
             found.append((signs_of_loss.signs_of(match.text, *sounds), told, weight))
     return found
 

@@ -28,6 +28,8 @@ _SIGNS: Final[dict[str, str]] = {
     "app or link": r"(?:下载?|装|点|扫|打开|注册)(?:了|好|完|进去?|开).{0,12}|(?:安装包|链接|软件|app|二维码|码).{0,8}(?:了|完|点开)",
     "plea": r"老板不认|卸不掉|关不掉|怎么关|怎么办|咋|救|急|来得及|追[得还回]|撤回|拦|止付|报警|哪能|求|帮帮|zenme|反应过来|突然觉得|越想|不对劲?|有点怪|绕进去|发现|才知道|后悔|完了|糟|不听|硬要|劝",
     "cheated": r"骗子|被骗|骗了|骗去|骗走|骗子骗|上当|假的|假(?:客服|警察|班主任|老板)|不是他|冒充|中招|被坑|诈骗",
+    "something done": rf"(?:我|{FAMILY})[^,]{{0,14}}[^收接看听遇碰问挂删黑骂拒到好完没,](?:了(?!没)|掉)|把.{{1,10}}(?:给|交|搭|说|讲|开|挪).{{0,6}}",
+    "told": r"了|过(?!户|年)|已|刚|正|着|一直|还在|没挂|不停",
     "own": rf"我|阿拉|俺|咱|{FAMILY}",
     "them": r"他|她|对方|那个?人|人家|客服|骗子|警|公安|检察|老师|导师|专案|网上|平台|主播|学姐|军官|中介|陌生|自称|所谓",
     "amount": r"\d{3,}|[一二两三四五六七八九十几][千万百]|\d+[万千w]",
@@ -42,59 +44,80 @@ _SIGNS: Final[dict[str, str]] = {
 }
 SIGNS: Final = {name: re.compile(pattern) for name, pattern in _SIGNS.items()}
 ACTS: Final = frozenset(
-    ("act done", "act lately", "secret given", "money gone", "gone out", "they are at it", "app or link")
+    (
+        "act done",
+        "act lately",
+        "secret given",
+        "money gone",
+        "gone out",
+        "they are at it",
+        "app or link",
+        "something done",
+    )
 )
 _TOGETHER: Final = ("them", "they vanish", "they ask for more")
 """Signs that weigh more beside an act."""
+_OPEN: Final = frozenset(("question", "supposed", "denied", "hearsay", "settled", "asked to, not done"))
+_SURE: Final = 0.85
 SOUNDS: Final = ("resident", "telling", "scammer", "length")
 # FITTED
 WEIGHTS: Final[Mapping[str, float]] = {
-    "act and them": 0.95,
-    "act and they ask for more": 0.69,
-    "act and they vanish": -0.1,
-    "act done": 1.75,
-    "act lately": 2.4,
-    "always": -3.34,
-    "amount": 1.39,
-    "app or link": 1.16,
-    "asked to, not done": -1.42,
-    "cheated": 2.58,
-    "denied": -1.77,
-    "device taken": 2.32,
-    "everyday": -1.2,
-    "gone out": 1.76,
-    "hearsay": -2.27,
-    "length": -0.36,
-    "money gone": 2.35,
-    "own": 0.19,
-    "past": -0.09,
-    "plea": 2.99,
-    "question": -0.48,
-    "resident": 1.07,
-    "scammer": -0.29,
-    "secret given": 2.72,
-    "settled": -1.31,
-    "supposed": -4.22,
-    "telling": 1.23,
-    "them": 0.33,
-    "they are at it": 4.14,
-    "they ask for more": 1.62,
-    "they vanish": 2.04,
+    "act and them": 1.4,
+    "act and they ask for more": 0.61,
+    "act and they vanish": 0.85,
+    "act done": 1.32,
+    "act lately": 1.29,
+    "always": -4.02,
+    "amount": 1.31,
+    "app or link": 0.77,
+    "asked to, not done": -0.58,
+    "cheated": 2.3,
+    "denied": -1.25,
+    "device taken": 2.14,
+    "everyday": -2.39,
+    "gone out": 1.61,
+    "hearsay": -1.82,
+    "length": -0.21,
+    "money gone": 2.1,
+    "own": 0.43,
+    "past": -0.14,
+    "plea": 3.49,
+    "question": 0.21,
+    "resident": 1.46,
+    "scammer": -0.11,
+    "secret given": 2.21,
+    "settled": -1.96,
+    "something done": -0.22,
+    "supposed": -2.51,
+    "surely fraud and own": -0.78,
+    "surely fraud and plainly told": 0.67,
+    "surely fraud and something done": 1.35,
+    "surely fraud and told": -0.23,
+    "telling": 1.31,
+    "them": 0.38,
+    "they are at it": 3.42,
+    "they ask for more": 1.61,
+    "they vanish": 1.98,
+    "told": 1.16,
 }
 # END
 _THIRD: Final = 3.0
 _LIMIT: Final = 2.0
 
 
-def signs_of(text: str, resident: float, telling: float, scammer: float) -> dict[str, float]:
+def signs_of(text: str, resident: float, telling: float, scammer: float, fraud: float) -> dict[str, float]:
     """The signs found in ``text`` (normalised), with their strengths.
 
     ``resident``: how it sounds against everyday talk; ``telling``: lead of telling over asking; ``scammer``: lead of the
-    scammer's voice over a resident's; all in nats.
+    scammer's voice over a resident's; all in nats. ``fraud``: probability that it is about fraud.
     """
     found = {name: 1.0 for name, pattern in SIGNS.items() if pattern.search(text)}
     if not found.keys().isdisjoint(ACTS):
         found |= {f"act and {name}": 1.0 for name in _TOGETHER if name in found}
+    if fraud >= _SURE:
+        found |= {f"surely fraud and {name}": 1.0 for name in ("told", "something done", "own") if name in found}
+        if "told" in found and found.keys().isdisjoint(_OPEN):
+            found["surely fraud and plainly told"] = 1.0
     sounds = (resident, telling, scammer)
     found |= {name: max(-_LIMIT, min(_LIMIT, value / _THIRD)) for name, value in zip(SOUNDS, sounds, strict=False)}
     return found | {"length": min(_LIMIT, len(text) / 30), "always": 1.0}
