@@ -3,7 +3,8 @@
 Three measurements:
 
 - own: ``benchmarks/eval`` (questions, scammers' lines, emergencies and near-emergencies, ordinary talk and genuine
-  notices), written apart from the library and never fitted to, and the hand-written lists of the tests;
+  notices), written apart from the library, and the hand-written lists of the tests (``fit_signs.py`` learns from the
+  emergencies; the blind rounds in ``docs/matching.md`` tell what to expect of unseen ones);
 - development sets (`../shared/eval`): their Chinese labels are mapped to the types and classes that would be right;
 - held out: the library's own examples in five parts, each answered by a library without it. This is the friendliest
   figure: their phrases stay, and the voice model has been fitted with all of them.

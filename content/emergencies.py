@@ -1,9 +1,9 @@
 """Is somebody losing money right now? Already paid, gave a code, is sharing the screen, installed the app.
 
-Written as rules and not learnt: every decision must be explainable afterwards, and there are no real cases to learn
-from. An act counts only when it is told as done (了, 已经, 刚, 正在); denials, conditions, old cases, hearsay and
-everyday payments are taken away again. A loss told at length, without a word of now and without asking for help, is a
-story and no emergency; the bare "转了3万" is one.
+Two readers, both explainable. The patterns of ``acts.py`` find an act that is told as done or happening (了, 已经, 刚,
+正在); where none fits, the signs of ``signs_of_loss.py`` are weighed together. Denials, conditions, requests not yet
+followed, old cases, hearsay and everyday payments are taken away again. A loss told at length counts with a word of
+now, a plea for help, or where it surely is about fraud and about one's own people.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _OLD: Final = re.compile(
 )
 _STILL: Final = re.compile(r"刚|今天|现在|马上|正在|今早|今晚|刚才|昨天|昨晚|今年")
 _NEWS: Final = re.compile(
-    r"[\u4e00-\u9fff]某|受害人|事主|市民|村民|新闻|报道|通报|案例|曝光|警方|民警(?:提醒|通报|接报|上门|成功|介绍|说)|谨防|警惕|据说"
+    r"[\u4e00-\u9fff]某|受害人|事主|市民|村民|新闻|报道|通报|案例|曝光|警方|民警(?:提醒|通报|接报|上门|成功|介绍|说)|网格员|有一户|打了?[借欠]条|谨防|警惕|据说"
     r"|看到.{0,4}(?:有人|个人|老人|一个)|(?:就|只是|随便|想)(?:是想)?(?:问问|问一下|问下|了解)|有(?:个|位)?(?:人|同学|同事|邻居|老人|学生|村民|家长|业主|居民|顾客|老师|阿姨|大妈|大爷|男的|女的|大学生|会计).{0,3}被"
     r"|有个人|一般|通常|银行负责|多久内|谁赔|防诈骗|防骗|告家长|国家反诈|反诈中心|剧本|很多人|好多人|我县|我市|我镇|近日|日前|不法分子|嫌疑人|判处|团伙|宣传|讲座|案件|电影|小说|剧里"
 )
@@ -87,7 +87,7 @@ _FRAUD_CONTEXT: Final = re.compile(
 _ROLES: Final = re.compile(r"客服|警察|公安|平台|贷款|投资|中介|银行")
 """Words of fraud as well as of every day: they count in a text that may be about fraud at all."""
 _PERHAPS_FRAUD: Final = 0.5
-_CIVIL: Final = re.compile(r"商家|驾校|教练|健身|房子|买房|会员卡|老赖|物业")
+_CIVIL: Final = re.compile(r"商家|驾校|教练|健身|房子(?!.{0,4}抵押)|买房|会员卡|老赖|物业")
 _FOUL: Final = re.compile(r"骗|假|拉黑|失联|联系不|消失|跑路|搬空|根本(?:没|不)|冒充")
 """A quarrel about a bargain is no emergency, unless there is talk of something foul."""
 _GRAVE: Final = re.compile(
@@ -126,6 +126,7 @@ _SURELY_FRAUD: Final = 0.6
 _HARDLY_FRAUD: Final = 0.05
 """Below this, a text of some length is about something else, whatever words of loss it has (a review, a novel)."""
 _PASTED: Final = 2.5
+_OWN_PLEA: Final = re.compile(r"怎么办|咋办|咋整|被骗|追得?回|撤回|止付")
 _LONGEST: Final = 400
 """People in an emergency write little; a longer text is a pasted message or an article, read only at its start."""
 _TOLD_BY_SIGNS: Final = 0.5
@@ -203,7 +204,7 @@ def find_emergency(text: str, fraud_score: float = 0.5, scammer_lead: float = 0.
 
 def taken_back_as_a_whole(text: str, fraud_score: float, scammer_lead: float) -> bool:
     """Whether no emergency can be told: pasted, heard, old, averted, or everyday payments and no word of fraud."""
-    if scammer_lead > _PASTED or not _may_tell_one(text, fraud_score):
+    if (scammer_lead > _PASTED and not _OWN_PLEA.search(text)) or not _may_tell_one(text, fraud_score):
         return True
     return not _speaks_of_fraud(text, fraud_score) and _EVERYDAY.search(text) is not None
 
@@ -220,9 +221,13 @@ def _by_signs(text: str, fraud_score: float, sounds: Sounds) -> Emergency | None
         return None
     signs = signs_of(text, *sounds)
     kinds = tuple(dict.fromkeys(kind for sign, kind in _KIND_OF_SIGN.items() if sign in signs))
-    unlikely = _ASKED_TO.search(text) and not _DONE_SOMEWHERE.search(text)
-    unlikely = unlikely or signs.keys().isdisjoint(("told", "own")) or _EVERYDAY.search(text)
-    unlikely = unlikely or _TELLING.isdisjoint(signs) or (fraud_score < _WORTH_WEIGHING and not _GRAVE.search(text))
+    unlikely = (
+        (_ASKED_TO.search(text) is not None and not _DONE_SOMEWHERE.search(text))
+        or signs.keys().isdisjoint(("told", "own"))
+        or _EVERYDAY.search(text) is not None
+        or _TELLING.isdisjoint(signs)
+        or (fraud_score < _WORTH_WEIGHING and not _GRAVE.search(text))
+    )
     if not kinds or probability(signs) < (_TOLD_THOUGH_UNLIKELY if unlikely else _TOLD_BY_SIGNS):
         return None
     return Emergency(kinds, tuple(SIGNS[sign].findall(text)[0] for sign in _KIND_OF_SIGN if sign in signs))
@@ -230,7 +235,7 @@ def _by_signs(text: str, fraud_score: float, sounds: Sounds) -> Emergency | None
 
 def worth_weighing(text: str, fraud_score: float, scammer_lead: float) -> bool:
     """Whether signs are weighed at all: not where the text is pasted, heard, old, averted, supposed or a claim."""
-    if scammer_lead > _PASTED or not _may_tell_one(text, fraud_score):
+    if (scammer_lead > _PASTED and not _OWN_PLEA.search(text)) or not _may_tell_one(text, fraud_score):
         return False
     return not any(each.search(text) for each in (_STILL_UNDONE, _SUPPOSED, _INCOMING, _CLAIMED, _HOMELY))
 

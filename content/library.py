@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from content.fraud_type import Faq, FraudType, Phrase
 from content.library_files import Fault, read_type
-from content.normalising import normalise
 
-__all__ = ["Faq", "Fault", "FraudType", "Library", "LibraryError", "Phrase", "check_library", "load_library"]
+__all__ = ["Faq", "Fault", "FraudType", "Library", "LibraryError", "Phrase", "load_library"]
 
 DEFAULT_FOLDER: Final = Path(__file__).parent / "fraud_types"
 
@@ -85,46 +83,3 @@ def _check_related(found: list[FraudType], faults: list[Fault]) -> None:
                 faults.append(Fault(each.source, 1, f"related 里的“{other}”不是已有的类型编号"))
             elif other == each.id:
                 faults.append(Fault(each.source, 1, "related 里不要写自己"))
-
-
-def check_library(library: Library) -> list[Fault]:
-    """Doubts that do not stop the library from loading: near-duplicate examples, phrases that hit several types."""
-    return [*_shared_phrases(library), *_near_duplicates(library)]
-
-
-def _shared_phrases(library: Library) -> list[Fault]:
-    owners: dict[tuple[str, ...], list[tuple[FraudType, Phrase]]] = {}
-    for fraud_type in library.types.values():
-        for phrase in fraud_type.phrases:
-            owners.setdefault(tuple(sorted(phrase.parts)), []).append((fraud_type, phrase))
-    doubts: list[Fault] = []
-    for users in owners.values():
-        # Weak hints may be shared on purpose; a strong phrase that points two ways cannot be meant.
-        if len(users) < 2 or max(phrase.weight for _, phrase in users) < 3:
-            continue
-        names = "、".join(dict.fromkeys(fraud_type.id for fraud_type, _ in users))
-        said = "同时属于多个类型" if "、" in names else "换了次序写了两次"
-        for fraud_type, phrase in users:
-            doubts.append(Fault(fraud_type.source, phrase.line, f"短语“{phrase.text}”{said}：{names}"))
-    return doubts
-
-
-def _near_duplicates(library: Library) -> list[Fault]:
-    """Pairs of examples that share at least 80 % of their character pairs (Jaccard), found over rare pairs only."""
-    doubts: list[Fault] = []
-    seen: dict[str, list[int]] = {}
-    known: list[tuple[str, frozenset[str], str]] = []
-    for fraud_type in library.types.values():
-        for _, text in fraud_type.examples():
-            plain = normalise(text)
-            pairs = frozenset(map("".join, pairwise(plain)))
-            candidates = {number for pair in pairs for number in seen.get(pair, ()) if len(seen[pair]) < 60}
-            for number in candidates:
-                other_id, other_pairs, other_text = known[number]
-                if len(pairs & other_pairs) >= 0.8 * len(pairs | other_pairs):
-                    message = f"例句“{text[:24]}”与 {other_id} 的“{other_text[:24]}”几乎一样"
-                    doubts.append(Fault(fraud_type.source, 1, message))
-            for pair in pairs:
-                seen.setdefault(pair, []).append(len(known))
-            known.append((fraud_type.id, pairs, text))
-    return doubts

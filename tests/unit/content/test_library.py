@@ -14,10 +14,10 @@ from content.library import (
     PUBLISHED_IDS,
     Fault,
     LibraryError,
-    check_library,
     load_library,
     make_library,
 )
+from content.library_check import find_doubts
 from tests.unit.content.voices import library
 
 
@@ -136,6 +136,6 @@ def test_doubts_name_shared_phrases_and_near_copies() -> None:
         phrases=(*second.phrases, replace(first.phrases[0], line=7)),
         asking=(*second.asking, first.asking[0] + "啊"),
     )
-    messages = " ".join(map(str, check_library(make_library([first, copied]))))
-    assert f"{second.source}:7" in messages
-    assert first.asking[0][:10] in messages
+    doubts = find_doubts(make_library([first, copied]))
+    assert (copied.id, 7) in {(doubt.type_id, doubt.line) for doubt in doubts}
+    assert any(first.asking[0][:10] in doubt.message for doubt in doubts)
