@@ -22,7 +22,7 @@ Kind = Literal["answer", "choices", "emergency", "menu", "none"]
 
 ANSWER_FROM: Final = 0.45
 """Probability that a message is about fraud from which it is answered; a pasted scam is answered in any case."""
-CHOOSE_BELOW: Final = 0.65
+CHOOSE_BELOW: Final = 0.6
 """Share of the best type below which close types are offered as a choice …"""
 CLOSE: Final = 0.12
 """… if another one has at least this share."""
