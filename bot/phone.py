@@ -9,9 +9,9 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.alerts import related_number, rendered_text
 from bot.liaison_links import Holder
 from bot.settings import Settings
+from bot.short_pages import text_to_share
 from db.checklist import Counts, ListedGroup, count_groups_of, list_groups_of
 from db.figures import Figures, get_figures, latest_released, list_child_figures
 from db.forwards import Standing, list_compared
@@ -106,7 +106,7 @@ async def _sheet(
     return Sheet(
         alert=alert,
         live=live,
-        text=rendered_text(alert, settings, await related_number(session, alert)),
+        text=await text_to_share(session, settings, alert, holder.unit.id),
         counts=await _counts(session, alert, scope, figures),
         missing=await list_groups_of(session, alert.id, scope, reached=False, kept=held, limit=SHOWN, offset=offset),
         reached=await list_groups_of(session, alert.id, scope, reached=True, kept=held, limit=SHOWN),

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.alerts import related_number, rendered_text, reopen
+from bot.alerts import reopen
 from bot.errors import NotFound
 from bot.identity import SYSTEM
 from bot.liaison_links import link_for
@@ -17,6 +17,7 @@ from bot.notices import Notice, send_by, why_not
 from bot.reminder_plan import Charges, Due, Liaison, Plan, Waits, make_plan
 from bot.reminder_texts import hand_text, parent_text, reminder_text
 from bot.settings import Settings
+from bot.short_pages import text_to_share
 from db import reminder_queue as queue
 from db import reminders as store
 from db.audit import record_audit
@@ -122,7 +123,8 @@ async def _send(
     text = await text_for(session, settings, alert, due.step, due.person.person_id, due.groups, now)
     key = f"{reminder_id}:{now.timestamp():.3f}"
     first = await send_by(session, route, text, Notice.REMINDER, now, key=key)
-    whole = rendered_text(alert, settings, await related_number(session, alert))
+    person = await session.get_one(Person, due.person.person_id)
+    whole = await text_to_share(session, settings, alert, person.unit_id)
     second = await send_by(session, route, whole, Notice.REMINDER, now, key=f"{key}:text")
     await store.record_sent(session, reminder_id, reply_id=first.id, copy_id=second.id)
 

@@ -16,7 +16,9 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.alerts import related_number, rendered_text
 from bot.settings import Settings
+from content.messages import MAX_TEXT
 from db import seen as store
 from db.alerts import find_alert
 from db.forwards import find_successor
@@ -26,6 +28,7 @@ from db.states import AlertState, Relation
 SIGNATURE: Final = 9  # bytes; 72 bits cannot be guessed over a network
 _KEY: Final = "short pages"
 _TOKEN: Final = re.compile(r"/a/([A-Za-z0-9_-]{14,32})(?![A-Za-z0-9_-])")
+LINK_LABEL: Final = "核对真伪："
 _MOST_LINKS: Final = 10  # in one message
 
 
@@ -103,6 +106,21 @@ async def short_url(session: AsyncSession, settings: Settings, alert_id: int, un
     if not settings.public_url:
         return ""
     return settings.public_url.rstrip("/") + await short_path(session, alert_id, unit_id)
+
+
+async def prepare(session: AsyncSession) -> None:
+    """Make the key of the links, once. Needs a session that may write; everything else may read."""
+    await store.make_secret(session, _KEY)
+
+
+async def text_to_share(session: AsyncSession, settings: Settings, alert: Alert, unit_id: int) -> str:
+    """The alert as a liaison of the unit passes it on: with the unit's link, where there is one and room for it."""
+    text = rendered_text(alert, settings, await related_number(session, alert))
+    key = await store.find_secret(session, _KEY)
+    if not settings.public_url or key is None:
+        return text
+    shared = f"{text}\n{LINK_LABEL}{settings.public_url.rstrip('/')}/a/{make_token(key, alert.id, unit_id)}"
+    return shared if len(shared) <= MAX_TEXT else text
 
 
 async def linked_alerts(session: AsyncSession, text: str) -> list[int]:

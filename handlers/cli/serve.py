@@ -20,6 +20,7 @@ from bot.errors import UserError
 from bot.logs import set_up_logs
 from bot.metrics import watch_database
 from bot.settings import Settings, load_settings
+from bot.short_pages import prepare
 from bot.users import ensure_first_admin
 from handlers.cli.common import shown_errors
 from handlers.compose import build_engine
@@ -39,6 +40,7 @@ async def running(
         engine = build_engine(settings, database, clock)
         async with database.write() as session:
             await sync_rooms(session)
+            await prepare(session)
             password = await ensure_first_admin(session, clock.now())
         if password is not None and show_password:
             _show_password(password)

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from bot.alerts import rendered_text
 from bot.settings import load_settings
-from bot.short_pages import linked_alerts, short_path, short_url
+from bot.short_pages import linked_alerts, prepare, short_path, short_url, text_to_share
 from db import seen
 from db.models import Alert, Forward, PageVisit, Reach, Secret, Seen
 from db.session import Database
@@ -62,6 +63,24 @@ async def test_text_and_link_of_one_alert_are_one_forward(chat: Chat) -> None:
     path = await path_of(chat, alert, "海滨社区")
     await chat.say("王阿姨", f"{ALERT_TEXT}\nhttps://fz.example.cn{path}", "HB02")
     assert [entry.alert_id for entry in await chat.rows(Forward)] == [alert.id]
+
+
+async def test_what_a_liaison_copies_ends_with_the_units_link(chat: Chat) -> None:
+    alert = await chat.release()
+    unit = chat.town.units["海滨社区"].id
+    settings = load_settings(public_url="https://fz.example.cn/")
+    whole = rendered_text(alert, settings)
+    async with chat.database.read() as session:
+        assert await text_to_share(session, settings, alert, unit) == whole, "no key yet, no link"
+    async with chat.database.write() as session:
+        await prepare(session)
+    async with chat.database.read() as session:
+        shared = await text_to_share(session, settings, alert, unit)
+        assert shared.startswith(f"{whole}\n核对真伪：https://fz.example.cn/a/")
+        assert await linked_alerts(session, shared) == [alert.id]
+        assert await text_to_share(session, load_settings(), alert, unit) == whole
+        alert.body = "长" * 560
+        assert "/a/" not in await text_to_share(session, settings, alert, unit), "never longer than people read"
 
 
 async def test_a_link_to_a_corrected_alert_is_outdated(chat: Chat) -> None:
