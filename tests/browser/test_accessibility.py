@@ -140,7 +140,7 @@ def _alert(desk: Desk) -> str:
 
 
 def _revision(desk: Desk) -> str:
-    page = desk.open("/library/types/zhongjiang").page
+    page = desk.open("/library/types/zufang").page
     page.locator("form[action$='/edit'] button, a[href^='/library/revisions/']").first.click()
     page.wait_for_url("**/library/revisions/**")
     return page.url.removeprefix(desk.address).removesuffix("/edit")
