@@ -13,14 +13,13 @@ from bot.identity import Actor
 from bot.second_factor import turn_off_for
 from bot.throttle import PER_ADDRESS, WINDOW, account_key
 from bot.users import create_user, disable_user, enable_user, reset_password, unlock_addresses, unlock_user
-from db.console import list_unit_trails
 from db.models import User
 from db.states import Role
-from db.units import find_unit, list_units_named
 from db.users import count_login_failures, list_users
 from handlers.web.forms import choice_of, path_id, text_of
 from handlers.web.keys import ENGINE
 from handlers.web.middlewares import status_of
+from handlers.web.unit_field import unit_of_text
 from handlers.web.views import page
 
 _DONE = {
@@ -85,20 +84,11 @@ async def _unit_id(session: AsyncSession, form: UserForm) -> int | None:
     """The unit that is meant by what was typed. A fault names the candidates."""
     if not form.unit:
         return None
-    exact = await find_unit(session, form.unit)
-    if exact is not None:
-        return exact.id
-    named = list(await list_units_named(session, form.unit, limit=10))
-    alike = [unit for unit in named if unit.name == form.unit] or named
-    if len(alike) == 1:
-        return alike[0].id
-    if not alike:
-        form.faults["unit_id"] = f"没有名为“{form.unit}”的单位，请检查名称"
+    try:
+        return (await unit_of_text(session, form.unit, field="unit_id")).id
+    except Invalid as error:
+        form.faults |= error.faults
         return None
-    trails = await list_unit_trails(session, [unit.path for unit in alike])
-    listed = "；".join(f"{unit.code} {trails[unit.path]} › {unit.name}" for unit in alike[:5])
-    form.faults["unit_id"] = f"有 {len(alike)} 个单位符合，请填编码：{listed}"
-    return None
 
 
 async def disable(request: web.Request, actor: Actor) -> web.StreamResponse:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -16,31 +15,14 @@ from bot.people import create_bind_code, use_bind_code
 from bot.people_desk import change_role, revoke_code, unbind
 from db.audit import list_audit
 from db.models import BindCode, Forward, Person, Unit
-from db.session import Database
 from db.states import Role, Way
-from tests.console import Browser, Console, County, make_county, open_console
+from tests.console import Browser, Console, County
 from tests.factories import NOW, make_alert, make_person
-
-
-@pytest.fixture
-async def console(database: Database) -> AsyncIterator[Console]:
-    async with open_console(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def county(console: Console) -> County:
-    return await make_county(console.database)
 
 
 @pytest.fixture
 async def admin(console: Console) -> Browser:
     return await console.signed_in(Role.ADMIN, name="王建国")
-
-
-@pytest.fixture
-async def writer(console: Console) -> Browser:
-    return await console.signed_in(Role.PUBLISHER, name="李静")
 
 
 async def bound(console: Console, unit: Unit, name: str, role: Role = Role.LIAISON) -> Person:

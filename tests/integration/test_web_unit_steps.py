@@ -3,30 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-
-import pytest
 
 from db.models import Group, Unit
-from db.session import Database
-from db.states import GroupState, Role, UnitState
-from tests.console import Browser, Console, County, Page, make_county, open_console
-
-
-@pytest.fixture
-async def console(sqlite_database: Database) -> AsyncIterator[Console]:
-    async with open_console(sqlite_database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def county(console: Console) -> County:
-    return await make_county(console.database)
-
-
-@pytest.fixture
-async def writer(console: Console) -> Browser:
-    return await console.signed_in(Role.PUBLISHER, name="李静")
+from db.states import GroupState, UnitState
+from tests.console import Browser, Console, County, Page
 
 
 async def confirm(browser: Browser, seen: Page, unit: Unit, name: str = "") -> Page:
