@@ -160,7 +160,7 @@ async def test_anybody_reads_the_page_and_is_counted_once(console: Console, offi
     assert "style=" not in page.text
     assert browser.cookies == {}
     size = len(page.text.encode())
-    for name in ("short_page.css", "short_page.js"):
+    for name in ("short_page.css", "short_page.js", "copying.js"):
         size += len((await browser.get(f"/static/{name}")).text.encode())
     assert size <= 30 * 1024
     await console.browser().get(path)

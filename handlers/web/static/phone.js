@@ -1,30 +1,9 @@
 // Comfort on top of plain forms: copy, share, and reports that change only the part of the page that they concern.
 
+import { copy } from "./copying.js";
+
 const live = document.getElementById("live");
 const copied = document.getElementById("copied");
-
-function copyByHand(text) {
-  // Browsers inside chat programs often refuse the clipboard, above all on pages without TLS.
-  const field = document.createElement("textarea");
-  field.value = text;
-  field.readOnly = true;
-  field.className = "unseen";
-  document.body.append(field);
-  field.select();
-  field.setSelectionRange(0, text.length);
-  const done = document.execCommand("copy");
-  field.remove();
-  return done;
-}
-
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return copyByHand(text);
-  }
-}
 
 function prepareText() {
   const button = document.getElementById("copy");
