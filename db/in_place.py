@@ -18,7 +18,8 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import AsyncAdaptedQueuePool, Pool
 from sqlalchemy.util.concurrency import await_
 
-LOCK_SECONDS = 15.0  # how long another process may keep the file locked
+from db.whole_statements import LOCK_SECONDS
+
 RETRY_SECONDS = 0.002
 
 

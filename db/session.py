@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 import db.in_place  # noqa: F401  registers the driver that `batched` uses on SQLite
 from db.group_commit import GroupCommit
+from db.whole_statements import creator, prepare
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -37,17 +38,17 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self.url = async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"connect_args": {"timeout": 15}} if self.is_sqlite else {"pool_pre_ping": True}
+        options: dict[str, Any] = (
+            {"async_creator": creator(self.url.database or "")} if self.is_sqlite else {"pool_pre_ping": True}
+        )
         options["json_deserializer"] = orjson.loads  # histograms are read by the hundred
         self.engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=10, **options)
         if self.is_sqlite:
-            sa.event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
-            sa.event.listen(self.engine.sync_engine, "invalidate", _let_go_of_sqlite)
             self._batches = create_async_engine(
                 self.url.set(drivername="sqlite+inplace"), pool_size=1, max_overflow=0
             )
-            sa.event.listen(self._batches.sync_engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._batches.sync_engine, "connect", _prepare_in_place)
         else:
             self._batches = self.engine
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -108,19 +109,8 @@ async def _transaction(session: AsyncSession) -> AsyncIterator[None]:
     await session.commit()
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _let_go_of_sqlite(connection: Any, _record: Any, _error: BaseException | None) -> None:
-    """A task that is cancelled in the middle of a statement makes SQLAlchemy close its connection. SQLite keeps a
-    closed connection alive, and its lock on the file, while a statement of it is still referred to somewhere: so
-    the transaction is ended first."""
-    connection.rollback()
+def _prepare_in_place(connection: Any, _record: Any) -> None:
+    prepare(connection)
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

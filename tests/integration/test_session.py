@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -114,3 +117,43 @@ async def test_a_cancelled_write_lets_go_of_the_database(database: Database) -> 
         await asyncio.wait([task])
         async with asyncio.timeout(5):
             await write()
+
+
+async def test_a_first_connection_that_is_cancelled_lets_go_of_the_file(tmp_path: Path) -> None:
+    """Making a file WAL locks everybody out until the answer was read: no cancelled task leaves it unread."""
+    for step in range(60):
+        path = tmp_path / f"{step}.db"
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE ticks (name TEXT PRIMARY KEY, at TEXT)")
+        database = Database(f"sqlite:///{path}")
+        task = asyncio.create_task(_one_write(database))
+        await asyncio.sleep(step / 20_000)
+        task.cancel()
+        await asyncio.wait([task])
+        async with asyncio.timeout(5):
+            await _one_write(database)
+        await database.close()
+
+
+async def _one_write(database: Database) -> None:
+    async with database.write() as session:
+        await session.execute(sa.text("INSERT OR REPLACE INTO ticks VALUES ('a', '')"))
+
+
+async def test_a_cancelled_read_leaves_no_view_of_the_file_behind(sqlite_database: Database) -> None:
+    """An unread statement would keep an old view of the file, and the write-ahead log could never be taken in."""
+    async with sqlite_database.write() as session:
+        for number in range(300):
+            await session.execute(sa.insert(Tick).values(name=f"n{number}", at=START))
+    kept: list[asyncio.Task[set[str]]] = []  # a task keeps its traceback, and that the cursor
+    for step in range(40):
+        kept.append(asyncio.create_task(_names(sqlite_database)))
+        await asyncio.sleep(step / 20_000)
+        kept[-1].cancel()
+        await asyncio.wait([kept[-1]])
+    async with sqlite_database.write() as session:
+        await session.execute(sa.insert(Tick).values(name="after", at=START))
+    async with sqlite_database.read() as session:
+        busy, log, taken_in = (await session.execute(sa.text("PRAGMA wal_checkpoint(PASSIVE)"))).one()
+    assert busy == 0
+    assert log == taken_in
