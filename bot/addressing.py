@@ -85,6 +85,16 @@ def is_certain(call: Call, kind: AnswerKind, score: float) -> bool:
 
 def addressed_to(message: Incoming, text: str) -> str:
     """A reply to the message: in a group it says whom it is for, unless that would make it too long to be read."""
-    name = " ".join(message.sender_name.replace("@", "").split())[:20]
+    name = _shown_name(message)
     reply = f"@{name} {text}"
     return text if message.private or not name or len(reply) > MAX_TEXT else reply
+
+
+def names_sender(message: Incoming, reply: str) -> bool:
+    """Whether the reply was `addressed_to` the message's sender by name."""
+    name = _shown_name(message)
+    return not message.private and bool(name) and reply.startswith(f"@{name} ")
+
+
+def _shown_name(message: Incoming) -> str:
+    return " ".join(message.sender_name.replace("@", "").split())[:20]

@@ -20,6 +20,7 @@ from bot.folding import Folding
 from bot.forwarding import LiveAlerts
 from bot.knowledge import Knowledge
 from bot.library_live import LibraryWatch
+from bot.mentions import Mentions
 from bot.routing import Handler, Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings
@@ -61,7 +62,10 @@ class Engine:
         self.live_alerts = LiveAlerts(settings, database, self.clock)
         self._handlers = handlers
         self._texts = AlertTexts(settings)
-        self.delivery = Delivery(settings, database, self.channels, self.clock, self.events, self._texts)
+        self._mentions = Mentions()
+        self.delivery = Delivery(
+            settings, database, self.channels, self.clock, self.events, self._texts, self._mentions
+        )
         self.scheduler = Scheduler(settings, database, self.clock, self.events)
         self.folding = Folding(database, self.events, settings.zone)
         self.started = False  # everything runs: what /readyz answers
@@ -70,7 +74,7 @@ class Engine:
         """Load what is known and live, then listen, send and tick. Returns when everything runs."""
         await self.live_alerts.start(self.events)
         services = Services(self.settings, self.knowledge, self.live_alerts)
-        router = Router(self.database, self.clock, self.events, self._handlers, services, self._texts)
+        router = Router(self.database, self.clock, self.events, self._handlers, services, self._texts, self._mentions)
         await self.delivery.start()
         for channel in self.channels.values():
             await channel.start(router.take, self._reporter(channel.name))

@@ -21,6 +21,7 @@ from bot.clock import Clock
 from bot.errors import Invalid, NotFound, WrongState
 from bot.events import Events, wait_for
 from bot.identity import Actor
+from bot.mentions import Mentions
 from bot.pacing import Limits, Pacer
 from bot.permissions import Permission, require
 from bot.sender import Sender
@@ -49,8 +50,10 @@ class Delivery:
         clock: Clock,
         events: Events,
         texts: AlertTexts,
+        mentions: Mentions | None = None,
     ) -> None:
         self._texts = texts
+        self._mentions = mentions or Mentions()
         self._settings = settings
         self._database = database
         self._channels = channels
@@ -130,6 +133,7 @@ class Delivery:
             clock=self._clock,
             events=self._events,
             texts=self._texts,
+            mentions=self._mentions,
         )
         task = asyncio.create_task(sender.run(), name=f"sender-{account.name}")
         self._senders[account.id] = (sender, task)

@@ -10,13 +10,18 @@ from db.states import ContentKind
 
 @dataclass(frozen=True)
 class Outgoing:
-    """What the bot says. `text` is also the caption of a picture and the note of a link card."""
+    """What the bot says. `text` is also the caption of a picture and the note of a link card.
+
+    `mention_ids` are the platform's ids of people whom a text points at: it has their "@name" in words as well, for
+    platforms and people that see only these.
+    """
 
     kind: ContentKind
     text: str
     picture_id: int | None = None  # a row of `pictures`
     link_url: str = ""
     link_title: str = ""
+    mention_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,13 @@ from typing import Generic, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.addressing import names_sender
 from bot.alert_texts import AlertTexts
 from bot.clock import Clock
 from bot.echoes import Echoes
 from bot.events import Events
 from bot.identity import member_hash
+from bot.mentions import Mentions
 from bot.messages import Incoming
 from db import incoming
 from db.models import Account, Group, Person, Reply
@@ -74,8 +76,10 @@ class Router(Generic[S]):
         handlers: Sequence[Handler[S]],
         services: S,
         texts: AlertTexts,
+        mentions: Mentions | None = None,
     ) -> None:
         self._database = database
+        self._mentions = mentions or Mentions()
         self._take_echoes = Echoes(texts, clock).take
         self._clock = clock
         self._events = events
@@ -130,17 +134,19 @@ class Router(Generic[S]):
     async def _record(self, context: Context[S], outcome: Outcome) -> None:
         message = context.message
         if outcome.reply:
-            context.session.add(
-                Reply(
-                    channel=message.channel,
-                    account_id=context.account.id,
-                    room_id=message.room_id,
-                    message_id=message.message_id,
-                    text=outcome.reply,
-                    state=DeliveryState.WAITING,
-                    created_at=context.now,
-                )
+            reply = Reply(
+                channel=message.channel,
+                account_id=context.account.id,
+                room_id=message.room_id,
+                message_id=message.message_id,
+                text=outcome.reply,
+                state=DeliveryState.WAITING,
+                created_at=context.now,
             )
+            context.session.add(reply)
+            if names_sender(message, outcome.reply):
+                await context.session.flush()
+                self._mentions.remember(reply.id, message.sender_id)
         await context.session.run_sync(
             lambda inner: incoming.record_outcome(
                 inner.connection(), message.channel, message.message_id, outcome.name

@@ -28,6 +28,7 @@ from bot.errors import (
     Throttled,
 )
 from bot.events import Events, wait_for
+from bot.mentions import Mentions
 from bot.messages import Outgoing
 from bot.metrics import PACING_WAIT
 from bot.pacing import Pacer
@@ -64,6 +65,7 @@ class Sender:
         clock: Clock,
         events: Events,
         texts: AlertTexts,
+        mentions: Mentions,
     ) -> None:
         self.account = account
         self._owner = owner
@@ -75,6 +77,7 @@ class Sender:
         self._events = events
         self._stopping = asyncio.Event()
         self._texts = texts
+        self._mentions = mentions
 
     def stop(self) -> None:
         """Finish what is being sent, then end."""
@@ -184,7 +187,7 @@ class Sender:
     async def _message(self, claim: Claim) -> Outgoing:
         alert_id = claim.alert_id
         if alert_id is None:
-            return Outgoing(ContentKind.TEXT, claim.text)
+            return Outgoing(ContentKind.TEXT, claim.text, mention_ids=self._mentions.of(claim.id))
         kept = self._texts.find(alert_id)
         if kept is None:
             kept = await self._database.share(self._texts.load, alert_id)

@@ -126,6 +126,16 @@ async def find_message(session: AsyncSession, message_id: int) -> LocalMessage |
     return await session.get(LocalMessage, message_id)
 
 
+async def find_heard(session: AsyncSession, account: str, message_id: str) -> LocalMessage | None:
+    """What the account heard or said, by the id under which the channel gave it; None when it is not in that room."""
+    number = message_id.removeprefix("local-")
+    if number == message_id or not number.isdecimal():
+        return None
+    message = await session.get(LocalMessage, int(number))
+    room = await session.get(LocalRoom, message.room_id) if message is not None else None
+    return message if room is not None and room.account == account else None
+
+
 async def list_rooms(
     session: AsyncSession,
     *,

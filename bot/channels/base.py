@@ -45,3 +45,10 @@ class Channel(Protocol):
         Raises a `bot.errors.SendError`; its class says what became of the message. Anything else that is
         raised, and a time-out, counts as `OutcomeUnknown`.
         """
+
+    async def forward(self, account: str, room_id: str, message_id: str) -> str | None:
+        """Pass on into the room, as it is, a text, picture or link that the account heard or said: `message_id` is
+        that of its `Incoming`. It mentions nobody there.
+
+        Raises as `send` does; `MessageRefused` when the account knows no such message or cannot pass on its kind.
+        """

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.channels.base import AccountChanged, Capabilities, Deliver
 from bot.channels.local_feed import Feed, Subscription
-from bot.channels.local_listener import Listener, bot_sender
+from bot.channels.local_listener import Listener, as_outgoing, bot_sender
 from bot.channels.together import Together
 from bot.clock import Clock
 from bot.errors import MessageRefused, RoomGone, SendError
@@ -69,6 +69,13 @@ class LocalChannel:
             raise said
         self.wake(room_id)
         return f"local-{said}"
+
+    async def forward(self, account: str, room_id: str, message_id: str) -> str | None:
+        async with self.database.read() as session:
+            original = await local_chat.find_heard(session, account, message_id)
+        if original is None:
+            raise MessageRefused("找不到要转发的消息")
+        return await self.send(account, room_id, as_outgoing(original))
 
     def wake(self, room_id: str) -> None:
         """Called after something was said in the room by this process: do not wait for the next poll."""
@@ -132,4 +139,4 @@ def _payload(message: Outgoing) -> dict[str, Any]:
         return {"picture_id": message.picture_id}
     if message.kind is ContentKind.LINK:
         return {"link_url": message.link_url, "link_title": message.link_title}
-    return {}
+    return {"mention_ids": list(message.mention_ids)} if message.mention_ids else {}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from bot.channels.base import AccountChanged, Deliver
 from bot.channels.together import Together
-from bot.messages import Incoming
+from bot.messages import Incoming, Outgoing
 from db import local_chat
 from db.models import LocalMessage, LocalRoom
 from db.session import Database
@@ -174,6 +174,18 @@ def as_incoming(message: LocalMessage, room: LocalRoom) -> Incoming:
         at=message.at,
         is_self=message.sender_id == bot_sender(account),
         mentions_bot=bool(payload.get("mentions")),
+        picture_id=payload.get("picture_id"),
+        link_url=payload.get("link_url", ""),
+        link_title=payload.get("link_title", ""),
+    )
+
+
+def as_outgoing(message: LocalMessage) -> Outgoing:
+    """A row that is said again; it mentions nobody."""
+    payload = message.payload
+    return Outgoing(
+        message.kind,
+        message.text,
         picture_id=payload.get("picture_id"),
         link_url=payload.get("link_url", ""),
         link_title=payload.get("link_title", ""),

@@ -47,8 +47,17 @@ class WechatyChannel:
 
     async def send(self, account: str, room_id: str, message: Outgoing) -> str | None:
         if account not in self._accounts:
-            raise AccountOffline(f"设置中没有账号“{account}”的网关（wechaty_gateways）")
+            raise _no_gateway(account)
         return await self._accounts[account].send(room_id, message)
+
+    async def forward(self, account: str, room_id: str, message_id: str) -> str | None:
+        if account not in self._accounts:
+            raise _no_gateway(account)
+        return await self._accounts[account].forward(room_id, message_id)
 
     def _is_ours(self, contact_id: str) -> bool:
         return any(account.self_id == contact_id for account in self._accounts.values())
+
+
+def _no_gateway(account: str) -> AccountOffline:
+    return AccountOffline(f"设置中没有账号“{account}”的网关（wechaty_gateways）")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from bot.channels.wechaty_inbox import GatewayAway, Inbox
 from bot.channels.wechaty_incoming import CHANNEL, as_incoming, is_notice
 from bot.channels.wechaty_link import OCCUPIED, GatewayLink
 from bot.channels.wechaty_rooms import RoomSync
-from bot.channels.wechaty_sending import check, read_picture, say
+from bot.channels.wechaty_sending import check, pass_on, read_picture, say
 from bot.clock import Clock
 from bot.errors import AccountOffline, MessageRefused, RoomGone
 from bot.messages import Incoming, Outgoing
@@ -25,7 +25,6 @@ from bot.picture_matching import UNKNOWN_PICTURE, KnownPictures, PictureMatch
 from bot.pictures import MAX_BYTES
 from bot.settings import Settings, WechatyGateway
 from db.accounts import find_account, keep_account, record_login_code
-from db.models import Picture
 from db.pictures import find_picture
 from db.rooms import find_owner
 from db.session import Database
@@ -257,20 +256,33 @@ class WechatyAccount:
                 picture = await find_picture(session, message.picture_id or 0)
             if picture is None:
                 raise MessageRefused(f"图片 {message.picture_id} 不存在")
+        return await self._speak(room_id, lambda puppet: say(puppet, room_id, message, picture))
+
+    async def forward(self, room_id: str, message_id: str) -> str | None:
+        return await self._speak(room_id, lambda puppet: self._pass_on(puppet, room_id, message_id))
+
+    async def _pass_on(self, puppet: Any, room_id: str, message_id: str) -> str | None:
+        try:
+            original = await puppet.puppet_stub.message_payload(id=message_id)
+        except self._link.sdk.grpc_error as error:
+            raise MessageRefused("找不到要转发的消息") from error
+        return await pass_on(puppet, room_id, original, most=MAX_BYTES)
+
+    async def _speak(self, room_id: str, words: Callable[[Any], Awaitable[str | None]]) -> str | None:
         if self._account_changed is not None and not self.self_id:
             raise self._offline()
         self._sending += 1
         try:
-            return await self._say(room_id, message, picture)
+            return await self._say(room_id, words)
         finally:
             self._sending -= 1
             if self._account_changed is None and not self._sending:
                 self._link.close()  # said after the stop, or without a start
 
-    async def _say(self, room_id: str, message: Outgoing, picture: Picture | None) -> str | None:
+    async def _say(self, room_id: str, words: Callable[[Any], Awaitable[str | None]]) -> str | None:
         puppet = await self._link.puppet()
         try:
-            return await say(puppet, room_id, message, picture)
+            return await words(puppet)
         except Exception as error:
             meaning = as_send_error(error, self._link.sdk, throttle_seconds=self._settings.throttle_minutes * 60)
             if isinstance(meaning, AccountOffline):

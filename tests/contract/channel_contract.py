@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import pytest
+from PIL import Image
 
 from bot.channels.base import Channel
 from bot.errors import MessageRefused, RoomGone
@@ -33,6 +35,7 @@ class Arrived:
     text: str
     link_url: str = ""
     has_picture: bool = False
+    mentions: tuple[str, ...] = ()  # whom the platform points it out to
 
 
 class Harness(Protocol):
@@ -42,11 +45,15 @@ class Harness(Protocol):
     rooms: list[str]  # at least three, the account is in each
     foreign_room: str  # exists, but the account is not in it
     private_room: str  # a person alone with the account
+    person_id: str  # of the person who speaks, as the platform calls them
 
     def channel(self) -> Channel:
         """A new channel object on the same platform, as after a restart of the program."""
 
     async def person_says(self, room_id: str, text: str) -> None: ...
+
+    async def person_shows(self, room_id: str, *, picture: bytes = b"", link: dict[str, str] | None = None) -> None:
+        """A picture, or a link with its url, title and description."""
 
     async def arrived(self, room_id: str) -> list[Arrived]: ...
 
@@ -106,6 +113,12 @@ async def begin(channel: Channel, engine: Engine) -> None:
 
 def text(words: str) -> Outgoing:
     return Outgoing(ContentKind.TEXT, words)
+
+
+def a_picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 class ChannelContract:
@@ -185,6 +198,67 @@ class ChannelContract:
     async def test_a_private_room_is_spoken_to_like_any_other(self, harness: Harness) -> None:
         await harness.channel().send(harness.account, harness.private_room, text("您好"))
         assert [a.text for a in await harness.arrived(harness.private_room)] == ["您好"]
+
+    async def test_a_mention_points_the_message_out_to_the_person(self, harness: Harness) -> None:
+        message = Outgoing(ContentKind.TEXT, "@王芳 这是诈骗，请不要转账", mention_ids=(harness.person_id,))
+        await harness.channel().send(harness.account, harness.rooms[0], message)
+        assert await harness.arrived(harness.rooms[0]) == [
+            Arrived(True, ContentKind.TEXT, message.text, mentions=(harness.person_id,))
+        ]
+
+    # ── passing on ──
+
+    async def test_a_text_is_passed_on_as_it_is_and_mentions_nobody(self, harness: Harness) -> None:
+        channel, engine = harness.channel(), Engine()
+        words = "@心防 有人发来这个：\n“免费领鸡蛋”"
+        async with listening(channel, engine):
+            await harness.person_says(harness.rooms[0], words)
+            await until(lambda: len(engine.heard) == 1, "not heard")
+            await channel.forward(harness.account, harness.rooms[1], engine.heard[0].message_id)
+        assert await harness.arrived(harness.rooms[1]) == [Arrived(True, ContentKind.TEXT, words)]
+
+    async def test_a_picture_is_passed_on(self, harness: Harness) -> None:
+        channel, engine = harness.channel(), Engine()
+        async with listening(channel, engine):
+            await harness.person_shows(harness.rooms[0], picture=a_picture())
+            await until(lambda: len(engine.heard) == 1, "not heard")
+            await channel.forward(harness.account, harness.private_room, engine.heard[0].message_id)
+        (arrived,) = [each for each in await harness.arrived(harness.private_room) if each.by_bot]
+        assert arrived.has_picture
+
+    async def test_a_link_is_passed_on_with_its_address_and_title(self, harness: Harness) -> None:
+        channel, engine = harness.channel(), Engine()
+        link = {"url": "https://example.com/a?b=1&c=2", "title": "典型案例", "description": "看看别人怎么被骗"}
+        async with listening(channel, engine):
+            await harness.person_shows(harness.rooms[0], link=link)
+            await until(lambda: len(engine.heard) == 1, "not heard")
+            await channel.forward(harness.account, harness.rooms[1], engine.heard[0].message_id)
+            (arrived,) = await harness.arrived(harness.rooms[1])
+        assert (arrived.by_bot, arrived.link_url) == (True, link["url"])
+
+    async def test_what_it_said_itself_is_passed_on(self, harness: Harness) -> None:
+        channel, engine = harness.channel(), Engine()
+        if not channel.capabilities.echoes:
+            return
+        async with listening(channel, engine):
+            await channel.send(harness.account, harness.rooms[0], text("请转发"))
+            await until(lambda: len(engine.heard) == 1, "no echo")
+            await channel.forward(harness.account, harness.rooms[1], engine.heard[0].message_id)
+        assert [each.text for each in await harness.arrived(harness.rooms[1])] == ["请转发"]
+
+    async def test_an_unknown_message_is_not_passed_on(self, harness: Harness) -> None:
+        with pytest.raises(MessageRefused):
+            await harness.channel().forward(harness.account, harness.rooms[0], "no-such-message")
+        assert await harness.arrived(harness.rooms[0]) == []
+
+    async def test_nothing_is_passed_on_into_a_room_without_the_account(self, harness: Harness) -> None:
+        channel, engine = harness.channel(), Engine()
+        async with listening(channel, engine):
+            await harness.person_says(harness.rooms[0], "请转发")
+            await until(lambda: len(engine.heard) == 1, "not heard")
+            with pytest.raises(RoomGone):
+                await channel.forward(harness.account, harness.foreign_room, engine.heard[0].message_id)
+        assert await harness.arrived(harness.foreign_room) == []
 
     # ── the echo ──
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import io
 
 import pytest
 import sqlalchemy as sa
-from PIL import Image
 
 from bot.channels.local import LocalChannel
 from bot.channels.local_listener import MAX_TRIES
@@ -19,7 +17,7 @@ from bot.pictures import save_picture
 from db.models import LocalMessage, LocalRoom
 from db.session import Database
 from db.states import AccountState, ContentKind
-from tests.contract.channel_contract import Arrived, ChannelContract, Engine, listening, text, until
+from tests.contract.channel_contract import Arrived, ChannelContract, Engine, a_picture, listening, text, until
 
 ACCOUNT = "心防一号"
 
@@ -29,6 +27,7 @@ class LocalHarness:
     rooms = ["room-1", "room-2", "room-3"]  # noqa: RUF012 - never changed
     foreign_room = "room-without"
     private_room = f"private:{ACCOUNT}:wang"
+    person_id = "wang"
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -46,6 +45,12 @@ class LocalHarness:
     def channel(self) -> LocalChannel:
         return LocalChannel(self.database, SystemClock(), poll_seconds=0.02, retry_seconds=0.02)
 
+    async def person_shows(self, room_id: str, *, picture: bytes = b"", link: dict[str, str] | None = None) -> None:
+        if link is not None:
+            await self._people.send_link("wang", room_id, link["url"], link["title"], link["description"])
+        else:
+            await self._people.send_picture("wang", room_id, (await save_picture(self.database, picture)).id)
+
     async def person_says(self, room_id: str, text: str) -> None:
         await self._people.say("wang", room_id, text)
 
@@ -57,14 +62,13 @@ class LocalHarness:
                 text=row.text,
                 link_url=row.payload.get("link_url", ""),
                 has_picture="picture_id" in row.payload,
+                mentions=tuple(row.payload.get("mention_ids", [])),
             )
             for row in await self._people.history(room_id, limit=1000)
         ]
 
     async def picture_id(self) -> int:
-        buffer = io.BytesIO()
-        Image.new("RGB", (8, 8), "red").save(buffer, "PNG")
-        return (await save_picture(self.database, buffer.getvalue())).id
+        return (await save_picture(self.database, a_picture())).id
 
 
 @pytest.fixture

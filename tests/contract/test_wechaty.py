@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from bot.channels.wechaty import WechatyChannel
 from bot.clock import SystemClock
@@ -14,7 +12,7 @@ from bot.pictures import save_picture
 from bot.settings import load_settings
 from db.session import Database
 from db.states import ContentKind
-from tests.contract.channel_contract import Arrived, ChannelContract
+from tests.contract.channel_contract import Arrived, ChannelContract, a_picture
 from tests.gateway.driver import SELF, TOKEN, Gateway
 
 ACCOUNT = "心防一号"
@@ -25,6 +23,7 @@ class WechatyHarness:
     rooms = ["r1@chatroom", "r2@chatroom", "r3@chatroom"]  # noqa: RUF012 - never changed
     foreign_room = "r4@chatroom"
     private_room = "wang"
+    person_id = "wang"
 
     def __init__(self, database: Database, gateway: Gateway, folder: Path) -> None:
         self._database, self._gateway = database, gateway
@@ -40,6 +39,12 @@ class WechatyHarness:
     def channel(self) -> WechatyChannel:
         return WechatyChannel(self._database, SystemClock(), self._settings)
 
+    async def person_shows(self, room_id: str, *, picture: bytes = b"", link: dict[str, str] | None = None) -> None:
+        if link is not None:
+            await self._gateway.say("wang", room_id, kind="link", link=link)
+        else:
+            await self._gateway.say("wang", room_id, picture=picture)
+
     async def person_says(self, room_id: str, text: str) -> None:
         mentions = [SELF] if "@心防" in text else []
         await self._gateway.say("wang", SELF if room_id == "wang" else room_id, text, mentions=mentions)
@@ -52,14 +57,13 @@ class WechatyHarness:
                 text=arrival.text,
                 link_url=(arrival.link or {}).get("url", ""),
                 has_picture=bool(arrival.picture),
+                mentions=tuple(arrival.mentions),
             )
             for arrival in await self._gateway.arrivals(to=room_id)
         ]
 
     async def picture_id(self) -> int:
-        buffer = io.BytesIO()
-        Image.new("RGB", (8, 8), "red").save(buffer, "PNG")
-        return (await save_picture(self._database, buffer.getvalue())).id
+        return (await save_picture(self._database, a_picture())).id
 
 
 @pytest.fixture

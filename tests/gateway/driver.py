@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Arrival:
     link: dict[str, str] | None = None
     picture: str = ""  # base64
     name: str = ""
+    mentions: list[str] = field(default_factory=list)
 
 
 class Gateway:

@@ -75,7 +75,7 @@ class GatewayPuppet extends PuppetMock {
     return { avatar: '', gender: 0, id, name, phone: [], type: PUPPET.types.Contact.Individual }
   }
 
-  async messageSendText (to, text) { return arrive(to, { kind: 'text', text }) }
+  async messageSendText (to, text, mentions = []) { return arrive(to, { kind: 'text', mentions, text }) }
 
   async messageSendFile (to, file) {
     const data = await file.toBase64()
