@@ -12,6 +12,7 @@ from bot.alert_texts import AlertTexts
 from bot.clock import SystemClock
 from bot.events import Events
 from bot.identity import member_hash
+from bot.mentions import KEPT, Mentions
 from bot.messages import Incoming as Message
 from bot.routing import Context, Outcome, Router
 from db.models import Account, Group, Incoming, Person, Reply
@@ -75,6 +76,33 @@ async def test_first_match_wins_and_replies_once(database: Database, account: Ac
     taken, replies = await _rows(database)
     assert [(row.message_id, row.outcome) for row in taken] == [("m1", "question")]
     assert [(reply.text, reply.room_id, reply.message_id) for reply in replies] == [("是骗局", "room-x", "m1")]
+
+
+@pytest.mark.parametrize(
+    ("reply", "private", "mentioned"),
+    [
+        ("@王阿姨 是骗局", False, ("wxid_1",)),
+        ("是骗局", False, ()),
+        ("@李叔 是骗局", False, ()),
+        ("@王阿姨 是骗局", True, ()),
+    ],
+)
+async def test_a_reply_that_names_who_asked_mentions_them(
+    database: Database, account: Account, reply: str, private: bool, mentioned: tuple[str, ...]
+) -> None:
+    mentions = Mentions()
+    handlers = [Notes(Outcome("question", reply=reply))]
+    one = Router(database, SystemClock(), Events(), handlers, None, AlertTexts(quick_settings()), mentions)
+    await one.take(replace(MESSAGE, private=private))
+    (kept,) = (await _rows(database))[1]
+    assert mentions.of(kept.id) == mentioned
+
+
+def test_only_so_many_mentions_are_kept() -> None:
+    mentions = Mentions()
+    for number in range(KEPT + 5):
+        mentions.remember(number, f"wxid_{number}")
+    assert (mentions.of(4), mentions.of(5)) == ((), ("wxid_5",))
 
 
 async def test_a_message_given_twice_acts_once(database: Database, account: Account) -> None:
