@@ -7,6 +7,7 @@ from db.models.incoming import Incoming, Lead, Question
 from db.models.library import LibraryRevision
 from db.models.local import LocalMessage, LocalPerson, LocalRoom
 from db.models.pages import PageVisit, Secret, Seen
+from db.models.processes import Process
 from db.models.registry import Account, BindCode, Group, Person, PersonRoom, Room, RoomCount, Unit
 from db.models.reminders import HeldReport, Reminder
 from db.models.tokens import ApiToken, IdempotencyKey
@@ -35,6 +36,7 @@ __all__ = [
     "Person",
     "PersonRoom",
     "Picture",
+    "Process",
     "Question",
     "Reach",
     "Reminder",

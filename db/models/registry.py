@@ -23,7 +23,8 @@ class Unit(Base):
     """A node of the tree. `path` is the codes from the root down, each closed by "/": `330922/330922100/`."""
 
     __tablename__ = "units"
-    __table_args__ = (sa.Index("ix_units_level_path", "level", "path"),)
+    # With state and kind, so that a level is counted without opening its rows.
+    __table_args__ = (sa.Index("ix_units_level_path", "level", "path", "state", "kind"),)
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     code: Mapped[str] = mapped_column(sa.String(40), unique=True)
     name: Mapped[str] = mapped_column(sa.String(80))
@@ -53,7 +54,8 @@ class Account(Base):
     cards_per_day: Mapped[int | None]
     blocked_until: Mapped[datetime | None]  # the breaker: nothing goes out before
     lease_owner: Mapped[str] = mapped_column(sa.String(120), default="")  # "host:pid:nonce" of the one sender
-    lease_until: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]  # by the database's clock
+    lease_fence: Mapped[int] = mapped_column(Id, default=0, server_default="0")  # +1 with every new holder
     login_code: Mapped[str] = mapped_column(sa.String(500), default="", server_default="")  # what its QR code says
     alarmed_at: Mapped[datetime | None]  # officers were last told that it does not send
 
