@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.dml import affected, upsert
-from db.models import Account
+from db.models import Account, Send
 from db.states import AccountState
 
 
@@ -61,6 +62,28 @@ async def report_account_state(
         # Whoever logs in during a block is blocked, not offline: the end of the block brings it back.
         state, reason = AccountState.BLOCKED, account.state_reason or "平台限制发送"
     return await record_account_state(session, account.id, state, at=at, reason=reason)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Messages that an account began to send."""
+
+    minute: int
+    today: int
+    cards: int  # link cards among today's
+
+
+NOTHING_SPENT = Spent(0, 0, 0)
+
+
+async def list_spent(session: AsyncSession, *, minute: datetime, midnight: datetime) -> dict[int, Spent]:
+    """By account id, what was begun since these two instants; accounts that sent nothing are missing."""
+    lately = sa.func.count(sa.case((Send.at >= minute, 1)))
+    cards = sa.func.count(sa.case((sa.and_(Send.card, Send.at >= midnight), 1)))
+    today = sa.func.count(sa.case((Send.at >= midnight, 1)))
+    query = sa.select(Send.account_id, lately, today, cards).where(Send.at >= min(minute, midnight))
+    rows = await session.execute(query.group_by(Send.account_id))
+    return {account_id: Spent(*counts) for account_id, *counts in rows}
 
 
 async def keep_account(session: AsyncSession, channel: str, name: str, *, at: datetime) -> None:

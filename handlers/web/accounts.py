@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
+from typing import Any
 
 import segno
 from aiohttp import web
 from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.delivery import account_limits
 from bot.errors import Invalid, UserError
 from bot.identity import Actor
 from bot.rooms import assign_room, hand_over
-from db.accounts import list_accounts
+from db.accounts import NOTHING_SPENT, list_accounts, list_spent
 from db.models import Account, Unit
 from db.rooms import count_groups_by_account, list_proposed, list_shared
 from db.states import AccountState, GroupMode
@@ -33,9 +36,25 @@ async def accounts_page(request: web.Request, actor: Actor) -> web.StreamRespons
 async def accounts_now(request: web.Request, actor: Actor) -> web.StreamResponse:
     """The part of the page that changes by itself: states and login codes."""
     async with request.app[ENGINE].database.read() as session:
-        accounts = await list_accounts(session)
-        groups = await count_groups_by_account(session)
-    return fragment(request, "_accounts.html", accounts=accounts, groups=groups, qr=login_picture)
+        shown = await _accounts(request, session)
+    return fragment(request, "_accounts.html", **shown)
+
+
+async def _accounts(request: web.Request, session: AsyncSession) -> dict[str, Any]:
+    """What the list of accounts shows: states, login codes, and what each has sent of what it may."""
+    engine = request.app[ENGINE]
+    now, settings = engine.clock.now(), engine.settings
+    midnight = now.astimezone(settings.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    spent = await list_spent(session, minute=now - timedelta(minutes=1), midnight=midnight)
+    accounts = await list_accounts(session)
+    return {
+        "accounts": accounts,
+        "groups": await count_groups_by_account(session),
+        "budgets": {
+            each.id: (spent.get(each.id, NOTHING_SPENT), account_limits(each, settings)) for each in accounts
+        },
+        "qr": login_picture,
+    }
 
 
 async def assign(request: web.Request, actor: Actor) -> web.StreamResponse:
@@ -88,19 +107,16 @@ async def change_account(request: web.Request, actor: Actor) -> web.StreamRespon
 
 async def _show(request: web.Request, *, done: str = "", message: str = "", status: int = 200) -> web.StreamResponse:
     async with request.app[ENGINE].database.read() as session:
-        accounts = await list_accounts(session)
-        groups = await count_groups_by_account(session)
+        shown = await _accounts(request, session)
         proposed = await list_proposed(session, limit=PROPOSED)
         shared = await list_shared(session)
     return await page(
         request,
         "accounts.html",
         status=status,
-        accounts=accounts,
-        groups=groups,
+        **shown,
         proposed=proposed,
         shared=shared,
-        qr=login_picture,
         done=done,
         message=message,
     )

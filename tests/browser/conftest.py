@@ -50,7 +50,7 @@ class Office:
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     folder = tmp_path_factory.mktemp("office")
     with ThreadPoolExecutor(1) as thread:  # Playwright's own loop may be running in this one
-        thread.submit(asyncio.run, _fill(folder)).result()
+        thread.submit(asyncio.run, fill(folder)).result()
     with running(folder) as address:
         yield Office(address, folder / "output.txt")
 
@@ -96,7 +96,7 @@ class running:  # noqa: N801 - used as `with running(...)`
             self._output.close()
 
 
-async def _fill(folder: Path) -> None:
+async def fill(folder: Path) -> None:
     """A county with two towns and a village; six groups are pushed into, one waits for people."""
     database = await open_ready(load_settings(data_dir=folder), now=SystemClock().now())
     try:

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Desk, _fill, running
+from tests.browser.conftest import Desk, fill, running
 
 pytestmark = pytest.mark.browser
 
@@ -57,7 +57,7 @@ class Sites:
 def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     folder = tmp_path_factory.mktemp("portal")
     with ThreadPoolExecutor(1) as thread:  # Playwright's own loop may be running in this one
-        thread.submit(asyncio.run, _fill(folder)).result()
+        thread.submit(asyncio.run, fill(folder)).result()
     servers = [ThreadingHTTPServer(("127.0.0.1", 0), CountySite) for _ in range(2)]
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()

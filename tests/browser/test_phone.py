@@ -18,7 +18,7 @@ from bot.settings import load_settings
 from db.models import Group, Person, Reach, Unit
 from db.reach import record_reach
 from db.states import AlertState, Role, Severity, Way
-from tests.browser.conftest import _fill, running
+from tests.browser.conftest import fill, running
 from tests.factories import make_alert
 
 pytestmark = pytest.mark.browser
@@ -63,7 +63,7 @@ async def _prepare(folder: object) -> str:
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("phone")
     with ThreadPoolExecutor(1) as thread:  # Playwright's own loop may be running in this one
-        thread.submit(asyncio.run, _fill(folder)).result()
+        thread.submit(asyncio.run, fill(folder)).result()
         path = thread.submit(asyncio.run, _prepare(folder)).result()
     with running(folder) as office:
         yield office + path
