@@ -30,7 +30,7 @@ from db.models import Alert, Base, Unit
 from db.periods import Span
 from db.session import Database
 from db.states import AlertState, Severity, UnitKind, UnitState
-from db.tally import COUNTS
+from db.tally import COUNTS, STANDING
 
 MONTH = 202611
 NOW = datetime(2026, 11, 1, 0, 30, tzinfo=UTC)
@@ -148,7 +148,7 @@ async def _fold(database: Database) -> float:
 
 async def _copy(database: Database, alerts: int) -> None:
     """The other alerts' roll-ups; a month is the sum of equal ones, so counts are multiplied."""
-    names = (*COUNTS, "first_ms", "histogram")
+    names = (*COUNTS, *STANDING, "first_ms", "histogram")
     ours, theirs = ", ".join(names), ", ".join(f"r.{name}" for name in names)
     copied = f"INSERT INTO rollup (alert_id, unit_id, {ours}) SELECT a.id, r.unit_id, {theirs}"
     async with database.write() as session:

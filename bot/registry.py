@@ -87,8 +87,9 @@ async def _write_units(session: AsyncSession, plan: ImportPlan, ids: dict[str, i
     added = {unit.code for unit in plan.units.added}
     moved = [{"id": ids[code], "path": path} for code, path in plan.paths.items() if code not in added]
     await registry.change_units(session, moved)
-    if moved:
-        await forget_rollup(session)  # figures are summed up along the paths: they are folded again
+    relevelled = any(change.before.kind.level != change.after.kind.level for change in plan.units.changed)
+    if moved or relevelled:
+        await forget_rollup(session)  # figures are summed up along the paths, by level: they are folded again
     return ids
 
 

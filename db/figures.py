@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.histogram import Histogram, add, from_stored, quantile_ms, to_stored
 from db.models import Alert, Forward, Group, Person, Reach, Rollup, Unit
 from db.periods import Span
-from db.ranking import Among, rank_units, read_histograms
+from db.ranking import Among, Ranked, rank_units, read_histograms
+from db.standing import walk_standings
 from db.states import GroupMode, UnitState, Way
 from db.tally import COUNTS
 from db.units import NoSuchUnit, in_subtree
@@ -159,8 +160,10 @@ async def read_ranked(
     session: AsyncSession, span: Span, among: Among, *, limit: int | None = None, offset: int = 0
 ) -> tuple[list[Figures], int]:
     """One page of `list_ranked`, and how many units there are in all."""
-    rows = await rank_units(session, span, among, limit=limit, offset=offset)
-    speeds = await _speeds(session, span, [row.unit.id for row in rows if row.rank])
+    rows = await walk_standings(session, span, among, limit=limit, offset=offset) if limit else None
+    if rows is None:
+        rows = await rank_units(session, span, among, limit=limit, offset=offset)
+    speeds = await _speeds(session, span, rows)
     nothing: Speed = (None, None, None)
     figures = [
         _made(row.unit, row.counts, speeds.get(row.unit.id, nothing), rank=row.rank, alerts=row.alerts)
@@ -169,8 +172,11 @@ async def read_ranked(
     return figures, rows[0].total if rows else 0
 
 
-async def _speeds(session: AsyncSession, span: Span, unit_ids: Sequence[int]) -> dict[int, Speed]:
+async def _speeds(session: AsyncSession, span: Span, ranked: Sequence[Ranked]) -> dict[int, Speed]:
     """First (of a single alert), median and 90 % latency over all groups reached in the span."""
+    if any(row.speed for row in ranked):
+        return {row.unit.id: _speed(row.speed[1], row.speed[0]) for row in ranked if row.speed}
+    unit_ids = [row.unit.id for row in ranked if row.rank]
     alone = not span.months and len(span.alert_ids) == 1  # only then is "the first" something one can speak of
     rows = await read_histograms(session, span, unit_ids)
     if len(rows) == len(unit_ids):  # nothing to add up

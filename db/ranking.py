@@ -70,6 +70,7 @@ class Ranked:
     counts: Sequence[int]
     alerts: int
     total: int  # units of the whole table, of which this is one row
+    speed: tuple[int | None, list[Any]] | None = None  # first latency and stored histogram, where already read
 
 
 async def rank_units(
@@ -203,7 +204,7 @@ class _Source:
 
 @cache
 def _source(shape: Shape, by_month: bool, by_alert: bool, alone: bool) -> _Source:
-    where = tuple(_CONDITIONS[name] for name in shape)
+    where = tuple(CONDITIONS[name] for name in shape)
     tables = [table for table, used in ((RollupMonth, by_month), (Rollup, by_alert)) if used]
     if alone:  # nothing to add up
         table = tables[0].__table__
@@ -220,7 +221,7 @@ def _columns(table: Any) -> dict[str, Any]:
     return columns | {"alerts": RollupMonth.alerts if table is RollupMonth else one}
 
 
-_CONDITIONS: dict[str, Condition] = {
+CONDITIONS: dict[str, Condition] = {
     "level": Unit.level == sa.bindparam("level"),
     "kinds": Unit.kind.in_(sa.bindparam("kinds", expanding=True)),
     "scope": sa.and_(Unit.path >= sa.bindparam("scope"), Unit.path < sa.bindparam("scope_end")),

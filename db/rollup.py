@@ -122,7 +122,8 @@ async def _fold_expected(session: AsyncSession, alert_id: int, zone: tzinfo) -> 
 
 def _once(tally: Tally) -> Tally:
     """What one alert adds to its month."""
-    return Tally(alerts=1, expected_groups=tally.expected_groups, expected_members=tally.expected_members)
+    expected = (tally.expected_groups, tally.expected_members)
+    return Tally(*expected, alerts=1, level=tally.level)
 
 
 def _unfolded(limit: int) -> sa.Select[int, int]:
@@ -167,22 +168,22 @@ async def _sum_up(session: AsyncSession, own: Mapping[int, Tally]) -> Tallies:
     """The figures of each unit itself, added to all its ancestors."""
     tallies: Tallies = {}
     for unit_id, ancestors in (await _ancestors(session, own)).items():
-        for ancestor in ancestors:
-            tallies.setdefault(ancestor, Tally()).merge(own[unit_id])
+        for ancestor, level in ancestors:
+            tallies.setdefault(ancestor, Tally(level=level)).merge(own[unit_id])
     return tallies
 
 
-async def _ancestors(session: AsyncSession, unit_ids: Collection[int]) -> dict[int, list[int]]:
-    """Unit id → ids from the root down to the unit itself."""
+async def _ancestors(session: AsyncSession, unit_ids: Collection[int]) -> dict[int, list[tuple[int, int]]]:
+    """Unit id → ids and levels from the root down to the unit itself."""
     paths: dict[int, str] = {}
     for chunk in _chunks(list(unit_ids)):
         rows = await session.execute(sa.select(Unit.id, Unit.path).where(Unit.id.in_(chunk)))
         paths.update((unit_id, path) for unit_id, path in rows)
     trails = {unit_id: ancestor_paths(path) for unit_id, path in paths.items()}
-    ids: dict[str, int] = {}
+    ids: dict[str, tuple[int, int]] = {}
     for part in _chunks(list({path for trail in trails.values() for path in trail})):
-        found = await session.execute(sa.select(Unit.path, Unit.id).where(Unit.path.in_(part)))
-        ids.update((path, unit_id) for path, unit_id in found)
+        found = await session.execute(sa.select(Unit.path, Unit.id, Unit.level).where(Unit.path.in_(part)))
+        ids.update((path, (unit_id, level)) for path, unit_id, level in found)
     return {unit_id: [ids[path] for path in trail if path in ids] for unit_id, trail in trails.items()}
 
 
@@ -215,7 +216,7 @@ def _columns(table: Any) -> tuple[str, ...]:
 def _as_tally(row: Any) -> Tally:
     """COUNTS come first in both tables, then what only one has, then the histogram."""
     tally = Tally(*row[1 : 1 + len(COUNTS)])
-    tally.histogram = from_stored(row.histogram)
+    tally.histogram, tally.level = from_stored(row.histogram), row.level
     if hasattr(row, "first_ms"):
         tally.first_ms = row.first_ms
     else:
@@ -248,8 +249,9 @@ async def recount(session: AsyncSession, alert_id: int, *, folded_only: bool = F
 
     `folded_only` counts what the roll-up should hold now: not the groups that wait for the next batch.
     """
-    units = await session.execute(sa.select(Unit.id, Unit.parent_id))
+    units = (await session.execute(sa.select(Unit.id, Unit.parent_id, Unit.level))).all()
     parents: dict[int, int | None] = {row.id: row.parent_id for row in units}
+    levels = {row.id: row.level for row in units}
     columns = (Reach.unit_id, Reach.members, Reach.way, Reach.reached_at, Reach.folded)
     rows = await session.execute(
         sa.select(*columns, Alert.released_at, Alert.deadline_at)
@@ -260,7 +262,7 @@ async def recount(session: AsyncSession, alert_id: int, *, folded_only: bool = F
     for unit_id, members, way, reached_at, folded, released_at, deadline_at in rows:
         unit: int | None = unit_id
         while unit is not None:
-            tally = tallies.setdefault(unit, Tally())
+            tally = tallies.setdefault(unit, Tally(level=levels[unit]))
             tally.expected_groups += 1
             tally.expected_members += members
             if way and reached_at and released_at and (folded or not folded_only):

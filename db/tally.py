@@ -27,8 +27,22 @@ class Tally:
     reported_members: int = 0
     ontime_groups: int = 0
     alerts: int = 0
+    level: int = 0  # of the unit, so that a table of a level is read without looking at other units
     first_ms: int | None = None
     histogram: Histogram = field(default_factory=dict)
+
+    @property
+    def groups_share(self) -> float:
+        """What the ranking compares (`db.ranking`), 0 … 1; 0 where nothing is expected."""
+        return _share(self.pushed_groups + self.forwarded_groups + self.reported_groups, self.expected_groups)
+
+    @property
+    def members_share(self) -> float:
+        return _share(self.pushed_members + self.forwarded_members + self.reported_members, self.expected_members)
+
+    @property
+    def ontime_share(self) -> float:
+        return _share(self.ontime_groups, self.expected_groups)
 
     def reach(self, way: Way, members: int, latency_ms: int, *, late: bool = False) -> None:
         """Count one group that was reached."""
@@ -51,6 +65,7 @@ class Tally:
         self.reported_members += other.reported_members
         self.ontime_groups += other.ontime_groups
         self.alerts += other.alerts
+        self.level = self.level or other.level
         if other.first_ms is not None:
             self.first_ms = other.first_ms if self.first_ms is None else min(self.first_ms, other.first_ms)
         if other.histogram:
@@ -69,10 +84,15 @@ COUNTS = (
     *(f"{name}_{what}" for name in _WAYS.values() for what in ("groups", "members")),
     "ontime_groups",
 )
-ROLLUP_COLUMNS = (*COUNTS, "first_ms", "histogram")
-MONTH_COLUMNS = (*COUNTS, "alerts", "histogram")
+STANDING = ("level", "groups_share", "members_share", "ontime_share")
+ROLLUP_COLUMNS = (*COUNTS, *STANDING, "first_ms", "histogram")
+MONTH_COLUMNS = (*COUNTS, *STANDING, "alerts", "histogram")
 Tallies = dict[int, Tally]
 """unit id → figures"""
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
 
 
 def latency_ms(released_at: datetime, reached_at: datetime) -> int:

@@ -165,6 +165,18 @@ class Rollup(Base):
     """Alert × unit: the figures of the unit's whole subtree, so that any unit's figures are one indexed read."""
 
     __tablename__ = "rollup"
+    __table_args__ = (  # best last, so that a page of a level's table is read from the end
+        sa.Index(
+            "ix_rollup_standing",
+            "alert_id",
+            "level",
+            "groups_share",
+            "members_share",
+            "ontime_share",
+            "expected_members",
+            "unit_id",
+        ),
+    )
     alert_id: Mapped[int] = mapped_column(sa.ForeignKey("alerts.id"), primary_key=True)
     unit_id: Mapped[int] = mapped_column(sa.ForeignKey("units.id"), primary_key=True)
     expected_groups: Mapped[int] = mapped_column(default=0)
@@ -176,6 +188,10 @@ class Rollup(Base):
     reported_groups: Mapped[int] = mapped_column(default=0)
     reported_members: Mapped[int] = mapped_column(default=0)
     ontime_groups: Mapped[int] = mapped_column(default=0, server_default="0")  # reached before the deadline
+    level: Mapped[int] = mapped_column(sa.SmallInteger, default=0, server_default="0")  # of the unit
+    groups_share: Mapped[float] = mapped_column(default=0.0, server_default="0")  # reached ÷ expected: `db.standing`
+    members_share: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    ontime_share: Mapped[float] = mapped_column(default=0.0, server_default="0")
     first_ms: Mapped[int | None] = mapped_column(sa.BigInteger)  # release → first group reached
     histogram: Mapped[list[Any]] = mapped_column(default=list)  # groups per latency bucket, see `db.histogram`
 
@@ -185,6 +201,18 @@ class RollupMonth(Base):
     that a period's league table reads one row per unit and month however many alerts there were."""
 
     __tablename__ = "rollup_months"
+    __table_args__ = (  # best last, so that a page of a level's table is read from the end
+        sa.Index(
+            "ix_rollup_months_standing",
+            "month",
+            "level",
+            "groups_share",
+            "members_share",
+            "ontime_share",
+            "expected_members",
+            "unit_id",
+        ),
+    )
     month: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 202611
     unit_id: Mapped[int] = mapped_column(sa.ForeignKey("units.id"), primary_key=True)
     alerts: Mapped[int] = mapped_column(default=0)  # that expected something of the unit
@@ -197,6 +225,10 @@ class RollupMonth(Base):
     reported_groups: Mapped[int] = mapped_column(default=0)
     reported_members: Mapped[int] = mapped_column(default=0)
     ontime_groups: Mapped[int] = mapped_column(default=0)
+    level: Mapped[int] = mapped_column(sa.SmallInteger, default=0, server_default="0")  # of the unit
+    groups_share: Mapped[float] = mapped_column(default=0.0, server_default="0")  # reached ÷ expected: `db.standing`
+    members_share: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    ontime_share: Mapped[float] = mapped_column(default=0.0, server_default="0")
     histogram: Mapped[list[Any]] = mapped_column(default=list)
 
 

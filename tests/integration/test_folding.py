@@ -170,7 +170,9 @@ async def test_forgetting_an_alert_folds_it_anew_under_the_present_tree(database
         await session.execute(sa.update(Rollup).values(pushed_groups=9))
     found = await differences(database)
     assert {(each.unit_id, each.name, each.stored, each.counted) for each in found} == {
-        (unit.id, "pushed_groups", 9, 1) for unit in world.units[:2]
+        (unit.id, *figure)
+        for unit in world.units[:2]
+        for figure in (("pushed_groups", 9, 1), ("groups_share", 9.0, 1.0))
     }
     async with database.write() as session:
         await rollup.forget_rollup(session, world.alert_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.forwarding import record_forward
-from db import rollup
+from db import rollup, standing
 from db.figures import Figures
 from db.leagues import (
     find_coverage_gaps,
@@ -150,6 +151,14 @@ async def test_the_league_follows_the_rule_over_alerts_and_months(
                 at = NOW + timedelta(minutes=30 + hour * 20)
                 await record_reach(session, alert_id=alerts[alert].id, group=made[group], way=Way.FORWARD, at=at)
     await fold(database)
+    for few in (standing.FEW, -1):  # sorted, and read off the index
+        with patch.object(standing, "FEW", few):
+            await compare(database, county, towns, alerts, month)
+
+
+async def compare(
+    database: Database, county: Unit, towns: Sequence[Unit], alerts: Sequence[Alert], month: int
+) -> None:
     async with database.read() as session:
         first = await read_league(session, Span(alert_ids=(alerts[0].id,)), level=2, scope=county.path)
         both = await read_league(session, Span(alert_ids=tuple(a.id for a in alerts)), level=2, scope=county.path)
