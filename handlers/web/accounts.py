@@ -128,6 +128,6 @@ def login_picture(account: Account) -> Markup | None:
         return None
     buffer = io.BytesIO()
     segno.make(account.login_code, error="m", micro=False).save(
-        buffer, kind="svg", scale=5, border=4, light="#fff", dark="#000", xmldecl=False, svgns=True, omitsize=False
+        buffer, kind="svg", scale=5, border=4, light="#fff", dark="#000", xmldecl=False, svgns=True, omitsize=True
     )
     return Markup(buffer.getvalue().decode())  # nosec B704 # drawn by segno: squares, no text of anybody

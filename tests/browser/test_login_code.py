@@ -41,7 +41,8 @@ def address(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, fill(folder)).result()
     gateways = [{"name": ACCOUNT, "endpoint": gateway.endpoint, "token": TOKEN}]
-    with running(folder, XINFANG_WECHATY_GATEWAYS=json.dumps(gateways)) as address:
+    settings = {"XINFANG_CHANNELS": json.dumps(["local", "wechaty"]), "XINFANG_WECHATY_GATEWAYS": json.dumps(gateways)}
+    with running(folder, **settings) as address:
         yield address
 
 
@@ -57,10 +58,10 @@ def test_the_code_is_shown_renewed_and_gone_after_the_login(desks: Desks, addres
     expect(account.locator(".state")).to_have_text("待扫码", timeout=15_000)
     expect(code).to_be_visible()
     assert desk.fits()
-    box = code.locator("svg").bounding_box()
-    assert box is not None
-    assert box["width"] == pytest.approx(box["height"])
-    assert box["width"] >= 150  # px; large enough for a phone's camera
+    drawn = code.locator("svg path").last.bounding_box()  # the black squares, not the frame around them
+    assert drawn is not None
+    assert drawn["width"] == pytest.approx(drawn["height"], rel=0.05)  # a stroke has no height of its own
+    assert drawn["width"] >= 200  # px; large enough for a phone's camera
     first = code.locator("svg").inner_html()
 
     tell(gateway, "scan", qrcode="https://login.example/second")
