@@ -147,7 +147,7 @@ def _require_unused(path: Path) -> None:
 
 
 def _running(who: str) -> UserError:
-    return UserError(f"程序正在运行（{who}），不能恢复；请先停止程序，十几秒后再试")
+    return UserError(f"程序正在运行（{who}），请先停止程序，十几秒后再试")
 
 
 def _stage(facts: BackupFacts, stage: Path, progress: Stage) -> None:

@@ -128,14 +128,20 @@ async def copy_rows(source: AsyncConnection, target: AsyncConnection, progress: 
     progress(done, total)
     async with _self_references_deferred(target):
         for table in Base.metadata.sorted_tables:
-            heavy = any(isinstance(column.type, sa.LargeBinary) for column in table.columns)
-            query = sa.select(table).order_by(*_order(table))
-            stream = await source.stream(query, execution_options={"yield_per": HEAVY_ROWS if heavy else ROWS})
-            async for rows in stream.partitions():
+            async for rows in pages(source, table):
                 await target.execute(sa.insert(table), [dict(row._mapping) for row in rows])
                 done += len(rows)
                 progress(done, total)
     await _reset_sequences(target)
+
+
+async def pages(connection: AsyncConnection, table: sa.Table) -> AsyncIterator[Sequence[sa.Row[Any]]]:
+    """Every row of the table, some at a time, parents before children."""
+    heavy = any(isinstance(column.type, sa.LargeBinary) for column in table.columns)
+    query = sa.select(table).order_by(*_order(table))
+    stream = await connection.stream(query, execution_options={"yield_per": HEAVY_ROWS if heavy else ROWS})
+    async for rows in stream.partitions():
+        yield rows
 
 
 async def empty_tables(connection: AsyncConnection) -> None:

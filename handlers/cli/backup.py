@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +16,7 @@ from bot.clock import local_text
 from bot.errors import UserError
 from bot.restoring import BackupFacts, Restored, inspect_backup, restore_backup
 from bot.settings import Settings
-from handlers.cli.common import command_actor, out, print_json, progress, run_command
+from handlers.cli.common import Stages, command_actor, out, print_json, progress, run_command
 
 Json = Annotated[bool, typer.Option("--json", help="输出一行 JSON，供脚本使用")]
 
@@ -37,7 +36,7 @@ def backup(
         now = datetime.now(UTC)
         target = file or default_path(settings, now)
         with progress(as_json=as_json) as bar:
-            shown = _Shown(bar)
+            shown = Stages(bar)
             return await make_backup(
                 settings, target, overwrite=overwrite, now=now, progress=lambda *at: shown("正在备份", *at)
             )
@@ -89,7 +88,7 @@ def restore(
         if not (yes or typer.confirm("用它替换现有的全部数据？")):
             return None
         with progress(as_json=as_json) as bar:
-            return await restore_backup(settings, facts, command_actor(), now=datetime.now(UTC), progress=_Shown(bar))
+            return await restore_backup(settings, facts, command_actor(), now=datetime.now(UTC), progress=Stages(bar))
 
     restored = run_command(work, as_json=as_json)
     if restored is None:
@@ -106,19 +105,6 @@ def restore(
         )
     else:
         _show_restored(restored)
-
-
-class _Shown:
-    """Progress of several stages as one bar after the other."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if stage not in self._tasks:
-            self._tasks[stage] = self._bar.add_task(stage)
-        self._bar.update(self._tasks[stage], completed=done, total=total)
 
 
 def _show_facts(facts: BackupFacts, settings: Settings) -> None:

@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": ("handlers.cli.doctor", "doctor", ""),
     "backup": ("handlers.cli.backup", "backup", ""),
     "restore": ("handlers.cli.backup", "restore", ""),
+    "migrate-database": ("handlers.cli.move", "migrate_database", ""),
 }
 
 
