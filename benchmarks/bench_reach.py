@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import rollup
+from db.coverage_gaps import find_coverage_gaps
 from db.figures import get_figures, list_child_figures
 from db.leagues import get_span_figures, read_league
 from db.models import Alert, Base, Unit
@@ -237,11 +238,16 @@ async def measure(database: Database, name: str, *, full: bool) -> None:
         ("league of towns, one alert", _league(Span(alert_ids=(1,)), 2), "t.level = 2", 1, {}),
         ("league of counties, all alerts", _league(month, 1), "t.level = 1", alerts, {}),
         ("league of towns, all alerts", _league(month, 2), "t.level = 2", alerts, {}),
+        ("league of villages, one alert", _league(Span(alert_ids=(1,)), 3), "t.level = 3", 1, {}),
         ("league of villages, all alerts", _league(month, 3), "t.level = 3", alerts, {}),
+        ("the same, the middle page", _league(month, 3, shape.villages // 2), "t.level = 3", alerts, {}),
+        ("league of grids, all alerts", _league(month, 4), "t.level = 4", alerts, {}),
     ]
     passes = {last: await pass_over(database, last) for last in (1, alerts)}
     for title, read, these, last, values in cases:
         await _compare(database, title, read, these, last, values, passes[last])
+    median, quickest = await timed(database, _gaps, 3)
+    print(f"  {'coverage gaps of everything':<34} {median:>7.0f} ms (quickest {quickest:>6.0f})", flush=True)
 
 
 async def _compare(
@@ -282,11 +288,15 @@ def _children(alert_id: int, unit_id: int) -> Read:
     return read
 
 
-def _league(span: Span, level: int) -> Read:
+def _league(span: Span, level: int, offset: int = 0) -> Read:
     async def read(session: AsyncSession) -> Any:
-        return (await read_league(session, span, level=level)).rows
+        return (await read_league(session, span, level=level, offset=offset)).rows
 
     return read
+
+
+async def _gaps(session: AsyncSession) -> Any:
+    return await find_coverage_gaps(session, "1/", NOW + timedelta(days=28))
 
 
 def main() -> None:

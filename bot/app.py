@@ -18,6 +18,7 @@ from bot.delivery import Delivery
 from bot.events import Events
 from bot.folding import Folding
 from bot.forwarding import LiveAlerts
+from bot.gap_watch import GapWatch
 from bot.knowledge import Knowledge
 from bot.library_live import LibraryWatch
 from bot.mentions import Mentions
@@ -68,6 +69,7 @@ class Engine:
         )
         self.scheduler = Scheduler(settings, database, self.clock, self.events)
         self.folding = Folding(database, self.events, settings.zone)
+        self.gaps = GapWatch(database, self.clock)
         self.started = False  # everything runs: what /readyz answers
 
     async def start(self) -> None:
@@ -91,6 +93,7 @@ class Engine:
         await asyncio.gather(*(channel.stop() for channel in self.channels.values()))
         await self.delivery.stop()
         await self.folding.stop()
+        await self.gaps.stop()
         await self.library.stop()
         await self.live_alerts.stop()
 

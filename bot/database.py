@@ -89,7 +89,7 @@ async def read_revision(database: Database) -> str | None:
                 f"数据库 {shown_url(database)} 里有数据表，却没有版本记录，不能使用；请换一个空的数据库，或从备份恢复"
             )
     except Exception as error:
-        if not _unusable(error):
+        if not is_away(error):
             raise
         raise UserError(f"无法使用数据库 {shown_url(database)}：{_cause(error)}") from error
     return revision
@@ -141,9 +141,11 @@ async def _has_our_tables(database: Database) -> bool:
     return bool(set(names) & set(Base.metadata.tables))
 
 
-def _unusable(error: Exception) -> bool:
+def is_away(error: Exception) -> bool:
     """Did the database say so, or the way to it? asyncpg's own errors come through unwrapped while connecting."""
-    return isinstance(error, sa.exc.DBAPIError | OSError) or type(error).__module__.startswith("asyncpg")
+    return isinstance(error, sa.exc.DBAPIError | sa.exc.TimeoutError | OSError) or type(error).__module__.startswith(
+        "asyncpg"
+    )
 
 
 def _cause(error: Exception) -> str:

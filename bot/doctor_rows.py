@@ -94,7 +94,7 @@ async def _integrity(database: Database, *, full: bool) -> list[Finding]:
 
 
 async def _rows(session: AsyncSession, settings: Settings, now: datetime, *, running: bool) -> list[Finding]:
-    leases = await list_live_leases(session, now)
+    leases = await list_live_leases(session)
     return [
         _agreement(await newest_time(session), now, settings),
         await _admins(session),

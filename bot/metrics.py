@@ -121,7 +121,10 @@ PACING_WAIT = Histogram(
     "xinfang_pacing_wait_seconds", "Time that a message which was sent had to wait for its account's pacing.", SLOW
 )
 DATABASE_TIME = Histogram("xinfang_database_seconds", "Time of one database statement, as its caller sees it.", QUICK)
-COUNTED: tuple[Metric, ...] = (QUESTIONS, MATCH_TIME, PACING_WAIT, DATABASE_TIME)
+SENDS = Counter("xinfang_sends_total", "Messages given to channels, by how that ended.")
+FENCED = Counter("xinfang_fenced_total", "Senders that found another holder of their account, by account.")
+TAKEN = Counter("xinfang_accounts_taken_total", "Accounts taken by this process, by account.")
+COUNTED: tuple[Metric, ...] = (QUESTIONS, MATCH_TIME, PACING_WAIT, DATABASE_TIME, SENDS, FENCED, TAKEN)
 STARTED: Final = time.time()
 
 

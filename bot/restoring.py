@@ -133,7 +133,7 @@ async def _owners(database: Database, now: datetime) -> Sequence[str]:
     if await migrating.current_revision(database) is None:
         return []
     async with database.read() as session:
-        return await list_live_leases(session, now)
+        return await list_live_leases(session)
 
 
 def _require_unused(path: Path) -> None:

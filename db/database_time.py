@@ -11,7 +11,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from db.types import UtcDateTime
 
 
-class database_time(FunctionElement[Any]):
+class DatabaseTime(FunctionElement[Any]):
     """The present instant plus `seconds`, a number or a bound parameter. Not the start of the transaction: it goes on
     while a statement waits for a lock."""
 
@@ -22,14 +22,14 @@ class database_time(FunctionElement[Any]):
         super().__init__(seconds if isinstance(seconds, sa.ColumnElement) else sa.literal(float(seconds), sa.Float()))
 
 
-@compiles(database_time, "postgresql")
-def _postgresql(element: database_time, compiler: Any, **options: Any) -> str:
+@compiles(DatabaseTime, "postgresql")
+def _postgresql(element: DatabaseTime, compiler: Any, **options: Any) -> str:
     seconds = compiler.process(element.clauses, **options)
     return f"(clock_timestamp() + make_interval(secs => CAST({seconds} AS DOUBLE PRECISION)))"
 
 
-@compiles(database_time, "sqlite")
-def _sqlite(element: database_time, compiler: Any, **options: Any) -> str:
+@compiles(DatabaseTime, "sqlite")
+def _sqlite(element: DatabaseTime, compiler: Any, **options: Any) -> str:
     """In the form in which SQLAlchemy keeps times there, so that texts compare as times do."""
     seconds = compiler.process(element.clauses, **options)
     return f"(strftime('%Y-%m-%d %H:%M:%f', 'now', ({seconds}) || ' seconds') || '000')"

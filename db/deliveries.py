@@ -19,7 +19,8 @@ from db.states import DeliveryState
 async def record_not_sent(
     session: AsyncSession, claim: Claim, *, state: DeliveryState, reason: str, not_before: datetime | None = None
 ) -> bool:
-    """`sending` → failed, unknown, or back to waiting; False when an echo has confirmed it meanwhile."""
+    """`sending` → failed, unknown, or back to waiting; False when an echo has confirmed it meanwhile. The caller holds
+    the account (`db.leases.locked`)."""
     values: dict[str, Any] = {"state": state, "reason": reason[:200]}
     if claim.table is Delivery:
         values["not_before"] = not_before
@@ -32,18 +33,38 @@ async def _leave_sending(session: AsyncSession, claim: Claim, values: dict[str, 
     return bool(await affected(session, update))
 
 
-async def strand_in_flight(session: AsyncSession, account_id: int) -> int:
-    """What was `sending` when the last holder of the account died is `unknown`; returns how many.
+@dataclass(frozen=True)
+class InFlight:
+    """What was being sent, by ids."""
+
+    deliveries: list[int]
+    replies: list[int]
+
+
+async def strand_in_flight(session: AsyncSession, account_id: int) -> InFlight:
+    """What was `sending` when the last holder of the account died is `unknown`.
 
     Whatever its echo has confirmed is already `sent`.
     """
-    count = 0
-    for table in (Delivery, Reply):
+    return await _leave_in_flight(session, account_id, DeliveryState.UNKNOWN, "发送时程序中断，等待回显")
+
+
+async def put_back_unsent(session: AsyncSession, account_id: int) -> InFlight:
+    """What is `sending` without its sender's knowing of it waits again: the answer to the claim was lost on its way,
+    so it was never sent."""
+    return await _leave_in_flight(session, account_id, DeliveryState.WAITING, "")
+
+
+async def _leave_in_flight(session: AsyncSession, account_id: int, state: DeliveryState, reason: str) -> InFlight:
+    async def leave(table: type[Delivery] | type[Reply]) -> list[int]:
         update = sa.update(table).where(table.account_id == account_id, table.state == DeliveryState.SENDING)
-        count += await affected(
-            session, update.values(state=DeliveryState.UNKNOWN, reason="发送时程序中断，等待回显")
+        rows = await session.scalars(
+            update.values(state=state, reason=reason).returning(table.id),
+            execution_options={"synchronize_session": False},
         )
-    return count
+        return list(rows)
+
+    return InFlight(await leave(Delivery), await leave(Reply))
 
 
 async def decide(session: AsyncSession, delivery_id: int, *, state: DeliveryState, reason: str) -> bool:

@@ -8,13 +8,14 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.database_time import DatabaseTime
 from db.models import Account, Alert, AuditEntry, Delivery, Incoming, LocalMessage, Send, User
 from db.states import AlertState, DeliveryState, Role, UserState
 
 
-async def list_live_leases(session: AsyncSession, now: datetime) -> Sequence[str]:
+async def list_live_leases(session: AsyncSession) -> Sequence[str]:
     """The owners ("host:pid:nonce") of leases that have not run out: these programs are running, or died just now."""
-    query = sa.select(Account.lease_owner).where(Account.lease_owner != "", Account.lease_until > now)
+    query = sa.select(Account.lease_owner).where(Account.lease_owner != "", Account.lease_until > DatabaseTime())
     return (await session.scalars(query.distinct().order_by(Account.lease_owner))).all()
 
 

@@ -1,24 +1,21 @@
 """League tables and records: units among their like, and one unit over months. Read from the roll-up only, except for
-what is said of single groups (gaps) and single forwards (who relayed)."""
+what is said of single forwards (who relayed)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.figures import Figures, list_ranked, no_figures, read_ranked
-from db.models import Alert, Forward, Group, Person, Reach, Rollup, RollupMonth, Seen, Unit
+from db.models import Alert, Forward, Person, Reach, Rollup, RollupMonth, Seen, Unit
 from db.periods import Span
-from db.ranking import Among, Condition
-from db.states import GroupMode, GroupState, UnitKind, UnitState, Way
+from db.ranking import Among
+from db.states import UnitKind, Way
 from db.units import NoSuchUnit, in_subtree
-
-FULL = 500  # members; a WeChat group takes no more (domain facts)
-SILENT_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -49,20 +46,6 @@ class Laggard:
     unit: Unit
     groups: int
     members: int
-
-
-@dataclass(frozen=True)
-class CoverageGaps:
-    """What figures cannot show: groups that cannot be reached, and units that have none. Counts, and some to begin with."""
-
-    units: int  # in use, level 3 or below, without any group in use in their subtree
-    without_group: list[Unit]
-    without_bot: int  # to be pushed into, but no account is in it, or the account has lost it
-    without_bot_groups: list[Group]
-    full: int  # nobody can join any more
-    full_groups: list[Group]
-    silent: int  # expected something in the last 30 days, and nothing reached it in any way
-    silent_groups: list[Group]
 
 
 async def read_league(
@@ -176,46 +159,3 @@ async def list_laggards(
     query = query.where(*missing).group_by(Unit.id).order_by(members.desc(), Unit.path).limit(limit).offset(offset)
     rows = (await session.execute(query)).all()
     return [Laggard(row[0], row[1], int(row[2])) for row in rows], rows[0][3] if rows else 0
-
-
-# ── gaps ────────────────────────────────────────────────────────────────────
-
-
-async def find_coverage_gaps(session: AsyncSession, scope: str, now: datetime, *, shown: int = 10) -> CoverageGaps:
-    """The gaps of a subtree today. Reads groups one by one: seconds for a province, so not for a page of everything."""
-    active = Group.state == GroupState.ACTIVE
-    units = [Unit.level >= 3, Unit.state == UnitState.ACTIVE, ~_has_group(), in_subtree(scope)]
-    bare = sa.or_(
-        sa.and_(active, Group.mode == GroupMode.PUSH, Group.account_id.is_(None)), Group.state == GroupState.LOST
-    )
-    return CoverageGaps(
-        await session.scalar(sa.select(sa.func.count()).select_from(Unit).where(*units)) or 0,
-        list(await session.scalars(sa.select(Unit).where(*units).order_by(Unit.path).limit(shown))),
-        *await _groups(session, scope, shown, bare),
-        *await _groups(session, scope, shown, active, Group.members >= FULL),
-        *await _groups(session, scope, shown, active, *_silent(now)),
-    )
-
-
-def _has_group() -> Condition:
-    below = sa.orm.aliased(Unit)
-    upper = sa.func.substr(Unit.path, 1, sa.func.length(Unit.path) - 1).concat("0")
-    return sa.exists().where(
-        Group.unit_id == below.id, Group.state == GroupState.ACTIVE, below.path >= Unit.path, below.path < upper
-    )
-
-
-def _silent(now: datetime) -> tuple[Condition, Condition]:
-    recent = sa.select(Alert.id).where(
-        Alert.released_at >= now - timedelta(days=SILENT_DAYS), Alert.released_at <= now
-    )
-    ours = (Reach.group_id == Group.id, Reach.alert_id.in_(recent))
-    expected = sa.exists().where(*ours, Reach.expected)
-    return expected, ~sa.exists().where(*ours, Reach.reached_at.is_not(None))
-
-
-async def _groups(session: AsyncSession, scope: str, shown: int, *conditions: Condition) -> tuple[int, list[Group]]:
-    count = sa.select(sa.func.count()).select_from(Group).join(Unit, Unit.id == Group.unit_id)
-    total = await session.scalar(count.where(in_subtree(scope), *conditions)) or 0
-    query = sa.select(Group).join(Unit, Unit.id == Group.unit_id).where(in_subtree(scope), *conditions)
-    return total, list(await session.scalars(query.order_by(Unit.path, Group.code).limit(shown))) if total else []

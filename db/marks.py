@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from db.database_time import DatabaseTime
 from db.models import Account, Alert, Delivery, Group, Reach, Reply, Send
 from db.states import AccountState, AlertState, ContentKind, DeliveryState, GroupState, ReplyRank, Severity, Way
 
@@ -37,22 +38,32 @@ class Claim:
 class Wanted:
     """What an account may send next."""
 
-    owner: str  # must hold the account's lease
     planned: datetime  # when the send will start
     severities: frozenset[Severity]
     replies_since: datetime
     cards: bool = True  # without, link cards wait: their budget is spent
     reminders: bool = True  # without, people are left in peace
+    margin: float = 0.0  # seconds that the lease must go on, so that what is claimed can still be sent
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One step of an account's sender at `at`: what it has just sent, and what it wants next."""
+    """One step of an account's sender at `at`: what it has just sent, and what it wants next. `owner` and `fence` are
+    its lease."""
 
     account_id: int
     at: datetime
+    owner: str
+    fence: int
     done: Claim | None = None
     wanted: Wanted | None = None
+
+
+class Fenced:
+    """The answer to a sender that has lost its lease: nothing of what it asked for was done."""
+
+
+FENCED: Final = Fenced()
 
 
 def _table(model: Any) -> sa.Table:
@@ -115,11 +126,20 @@ def _record_sent(connection: sa.Connection, turns: Sequence[Turn]) -> None:
 
 # ── claimed ──
 
-_MAY_SEND: sa.Select[Any] = sa.select(_ACCOUNTS.c.id).where(
-    _ACCOUNTS.c.id.in_(_many("accounts")),
-    _ACCOUNTS.c.lease_owner == bindparam("owner"),
-    _ACCOUNTS.c.lease_until > bindparam("now"),
-    _ACCOUNTS.c.state == AccountState.ONLINE,
+# Locked until the transaction ends: nobody can take an account over between this look and the marks that follow it.
+_HELD: sa.Select[Any] = (
+    sa.select(
+        _ACCOUNTS.c.id,
+        _ACCOUNTS.c.lease_owner,
+        _ACCOUNTS.c.lease_fence,
+        sa.and_(
+            _ACCOUNTS.c.lease_until > DatabaseTime(bindparam("margin", type_=sa.Float())),
+            _ACCOUNTS.c.state == AccountState.ONLINE,
+        ).label("may_send"),
+    )
+    .where(_ACCOUNTS.c.id.in_(_many("accounts")))
+    .order_by(_ACCOUNTS.c.id)
+    .with_for_update(read=True)
 )
 
 
@@ -210,23 +230,50 @@ _COUNT_SENDS = sa.insert(_SENDS).values(
 )
 
 
-def advance(connection: sa.Connection, turns: Sequence[Turn]) -> list[Claim | None]:
+def advance(connection: sa.Connection, turns: Sequence[Turn]) -> list[Claim | Fenced | None]:
     """Record what was sent, and mark each account's most urgent item `sending`; None where there is nothing to do.
 
     Replies count as the most urgent (answers, then notices, then reminders), then severity, then upper levels, then
-    age. Nothing is claimed unless the owner holds the account's lease and the account may send.
+    age. Nothing is written for whoever does not hold the account's lease, and nothing claimed unless it goes on for
+    long enough and the account may send.
     """
-    _record_sent(connection, turns)
-    wanted = {turn.account_id: turn.wanted for turn in turns if turn.wanted is not None}
-    if not wanted:
-        return [None] * len(turns)
-    now = min(turn.at for turn in turns)
-    free = _may_send(connection, wanted, now)
-    claims = _claim_replies(connection, {account: wanted[account] for account in free})
-    rest = {account: wanted[account] for account in free - claims.keys()}
-    claims |= _claim_deliveries(connection, rest, now)
-    record_sends(connection, [(account, wanted[account].planned, claim.card) for account, claim in claims.items()])
-    return [claims.get(turn.account_id) if turn.wanted is not None else None for turn in turns]
+    rights = _look_at_leases(connection, turns)
+    _record_sent(connection, [turn for turn, right in zip(turns, rights, strict=True) if right.holds])
+    wanted = {
+        turn.account_id: turn.wanted
+        for turn, right in zip(turns, rights, strict=True)
+        if turn.wanted is not None and right.may_send
+    }
+    claims: dict[int, Claim] = {}
+    if wanted:
+        now = min(turn.at for turn in turns)
+        claims = _claim_replies(connection, wanted)
+        rest = {account: want for account, want in wanted.items() if account not in claims}
+        claims |= _claim_deliveries(connection, rest, now)
+        record_sends(
+            connection, [(account, wanted[account].planned, claim.card) for account, claim in claims.items()]
+        )
+    return [
+        FENCED if not right.holds else claims.get(turn.account_id) if right.may_send and turn.wanted else None
+        for turn, right in zip(turns, rights, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Right:
+    holds: bool = False
+    may_send: bool = False
+
+
+_NO_RIGHT: Final = _Right()
+
+
+def _look_at_leases(connection: sa.Connection, turns: Sequence[Turn]) -> list[_Right]:
+    margin = max((turn.wanted.margin for turn in turns if turn.wanted is not None), default=0.0)
+    accounts = [turn.account_id for turn in turns]
+    rows = connection.execute(_HELD, {"accounts": accounts, "margin": margin})
+    found = {(row.id, row.lease_owner, row.lease_fence): _Right(True, bool(row.may_send)) for row in rows}
+    return [found.get((turn.account_id, turn.owner, turn.fence), _NO_RIGHT) for turn in turns]
 
 
 def record_sends(connection: sa.Connection, sends: Sequence[tuple[int, datetime, bool]]) -> list[None]:
@@ -235,16 +282,6 @@ def record_sends(connection: sa.Connection, sends: Sequence[tuple[int, datetime,
     if rows:
         connection.execute(_COUNT_SENDS, rows)
     return [None] * len(sends)
-
-
-def _may_send(connection: sa.Connection, wanted: dict[int, Wanted], now: datetime) -> set[int]:
-    by_owner: dict[str, list[int]] = defaultdict(list)
-    for account, want in wanted.items():
-        by_owner[want.owner].append(account)
-    free: set[int] = set()
-    for owner, accounts in by_owner.items():
-        free.update(connection.scalars(_MAY_SEND, {"accounts": accounts, "owner": owner, "now": now}))
-    return free
 
 
 def _claim_replies(connection: sa.Connection, wanted: dict[int, Wanted]) -> dict[int, Claim]:

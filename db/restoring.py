@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.dml import affected
-from db.models import Account, Reply, WebSession
+from db.models import Account, Process, Reply, WebSession
 from db.states import AccountState, DeliveryState
 
 
@@ -24,3 +24,4 @@ async def end_the_moment(session: AsyncSession, now: datetime) -> None:
     waiting = sa.update(Reply).where(Reply.state == DeliveryState.WAITING)
     await affected(session, waiting.values(state=DeliveryState.SKIPPED, reason="从备份恢复，不再答复"))
     await affected(session, sa.delete(WebSession))
+    await affected(session, sa.delete(Process))

@@ -21,6 +21,8 @@ import db.in_place  # noqa: F401  registers the driver that `batched` uses on SQ
 from db.group_commit import GroupCommit
 from db.whole_statements import creator, prepare
 
+PAUSE_SECONDS = 3.0  # that a batch may stand still between two statements; PostgreSQL then undoes it
+
 T = TypeVar("T")
 Item = TypeVar("Item")
 
@@ -50,7 +52,11 @@ class Database:
             )
             sa.event.listen(self._batches.sync_engine, "connect", _prepare_in_place)
         else:
-            self._batches = self.engine
+            # A process that is stopped in the middle of a batch holds its accounts' rows: the server lets go of them.
+            limit = {"idle_in_transaction_session_timeout": str(round(PAUSE_SECONDS * 1000))}
+            self._batches = create_async_engine(
+                self.url, pool_size=1, max_overflow=0, connect_args={"server_settings": limit}, **options
+            )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._write_lock = asyncio.Lock()
         self._group_commit = GroupCommit(self._batches, self._write_guard)
@@ -87,13 +93,12 @@ class Database:
     @property
     def engines(self) -> tuple[AsyncEngine, ...]:
         """Every engine, for whoever watches what they do."""
-        return (self.engine,) if self._batches is self.engine else (self.engine, self._batches)
+        return self.engine, self._batches
 
     async def close(self) -> None:
         await self._group_commit.close()
         await self.engine.dispose()
-        if self.is_sqlite:
-            await self._batches.dispose()
+        await self._batches.dispose()
 
     def _write_guard(self) -> contextlib.AbstractAsyncContextManager[Any]:
         return self._write_lock if self.is_sqlite else contextlib.nullcontext()

@@ -214,7 +214,7 @@ def _take(step: Step, number: str, username: str, *, as_json: bool) -> None:
     async def work(desk: Desk) -> tuple[Alert, ZoneInfo, bool]:
         actor = await get_actor(desk, username)
         alert = await step(desk, actor, await get_numbered(desk, number))
-        served = alert.state is not AlertState.RUNNING or bool(await list_live_leases(desk.session, desk.now))
+        served = alert.state is not AlertState.RUNNING or bool(await list_live_leases(desk.session))
         return alert, desk.settings.zone, served
 
     alert, zone, served = change_desk(work, as_json=as_json)

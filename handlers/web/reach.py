@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -14,9 +13,9 @@ from bot.clock import duration_text
 from bot.errors import NotFound
 from bot.identity import Actor
 from bot.permissions import Permission, allowed
-from db.console import count_subtree, find_top_unit
+from db.console import find_top_unit
 from db.figures import Figures, get_figures, list_forwards, read_ranked
-from db.leagues import CoverageGaps, find_coverage_gaps, list_laggards, list_relayers
+from db.leagues import list_laggards, list_relayers
 from db.models import Alert, Unit
 from db.periods import Span
 from db.ranking import Among
@@ -30,7 +29,6 @@ from handlers.web.views import fragment, page
 CHILDREN = 50  # of one page
 LAGGARDS = 15
 LOG = 20
-GAPS_AMONG = 10_000  # groups
 NOT_THERE = "没有找到，或不在您的管辖范围内"
 
 
@@ -83,7 +81,7 @@ async def alert_reach(request: web.Request, actor: Actor) -> web.StreamResponse:
             "behind": behind,
             "relayers": await list_relayers(session, [alert.id], unit.path, limit=LOG),
             "forwards": await list_forwards(session, alert.id, unit.path, limit=LOG),
-            "gaps": await find_gaps(session, unit, engine.clock.now()),
+            "gaps": await engine.gaps.look(session, unit),
         }
     return await page(
         request,
@@ -93,12 +91,6 @@ async def alert_reach(request: web.Request, actor: Actor) -> web.StreamResponse:
         remindable=allowed(actor.role, Permission.RUN_ALERT) and has_route(request, "/alerts/{id}/remind"),
         **context,
     )
-
-
-async def find_gaps(session: AsyncSession, unit: Unit, now: datetime) -> CoverageGaps | None:
-    """None where there is too much to look through while somebody waits."""
-    groups, _ = await count_subtree(session, unit.path)
-    return await find_coverage_gaps(session, unit.path, now) if groups <= GAPS_AMONG else None
 
 
 async def alert_reach_rows(request: web.Request, actor: Actor) -> web.StreamResponse:

@@ -30,7 +30,7 @@ from db.states import LEVEL_LABELS, UnitKind
 from db.units import list_ancestors, list_children, within
 from handlers.web.forms import Paging, choice_of, int_of, page_number, path_id, text_of
 from handlers.web.keys import ENGINE
-from handlers.web.reach import find_gaps, heat, visible_unit
+from handlers.web.reach import heat, visible_unit
 from handlers.web.views import page
 
 ROWS = 50  # of one page
@@ -194,7 +194,7 @@ async def unit_reach(request: web.Request, actor: Actor) -> web.StreamResponse:
             ),
             "paging": Paging(number, ALERTS, figures.alerts),
             "relayers": await list_relayers(session, alert_ids, unit.path, limit=ALERTS),
-            "gaps": await find_gaps(session, unit, engine.clock.now()),
+            "gaps": await engine.gaps.look(session, unit),
         }
     months = {"from": f"{period.first:%Y-%m}", "to": f"{period.last:%Y-%m}"}
     return await page(

@@ -13,7 +13,7 @@ import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -289,7 +289,7 @@ async def test_the_present_is_kept_and_can_be_restored_again(database: Database,
 
 async def test_nothing_is_restored_while_the_program_runs(database: Database, office: Settings) -> None:
     file = await backed_up(office)
-    owner = {"lease_owner": "pc:4711:abcd", "lease_until": NOW + timedelta(seconds=5)}
+    owner = {"lease_owner": "pc:4711:abcd", "lease_until": datetime(9999, 1, 1, tzinfo=UTC)}
     async with database.write() as session:
         world = await build_world(session)
         await session.execute(sa.update(Account).values(**owner))

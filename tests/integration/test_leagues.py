@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from bot.forwarding import record_forward
 from db import rollup, standing
+from db.coverage_gaps import find_coverage_gaps
 from db.figures import Figures
 from db.leagues import (
-    find_coverage_gaps,
     get_span_figures,
     list_alert_figures,
     list_months,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,7 +40,7 @@ class Town(Chat):
     async def build(self) -> Town:
         await super().build()
         async with self.database.write() as session:
-            lease = {"lease_owner": "me", "lease_until": self.clock.now() + timedelta(days=30)}
+            lease = {"lease_owner": "me", "lease_until": datetime(9999, 1, 1, tzinfo=UTC)}
             await session.execute(sa.update(Account).values(**lease))
         for name, unit in (("周镇长", "菜园镇"), ("李海滨", "海滨社区"), ("金金平", "金平社区")):
             await self.bind(name, unit)
@@ -76,8 +76,8 @@ class Town(Chat):
     async def claim_next(self, *, reminders: bool = True) -> Claim | None:
         """What the account's sender would begin to send."""
         now, account = self.clock.now(), self.account.id
-        wanted = Wanted("me", now, frozenset(Severity), now - timedelta(minutes=30), reminders=reminders)
-        turn = Turn(account, now, None, wanted)
+        wanted = Wanted(now, frozenset(Severity), now - timedelta(minutes=30), reminders=reminders)
+        turn = Turn(account, now, "me", 0, None, wanted)
         async with self.database.write() as session:
             (claim,) = await session.run_sync(lambda inner: advance(inner.connection(), [turn]))
         return claim
@@ -358,7 +358,7 @@ async def test_killed_between_mark_and_send_nobody_is_asked_twice(town: Town) ->
     await town.look(60)
     assert await town.claim_next() is not None
     async with town.database.write() as session:  # the next holder of the lease
-        assert await strand_in_flight(session, town.account.id) == 1
+        assert len((await strand_in_flight(session, town.account.id)).replies) == 1
     restarted = Reminders(town.settings, town.database, town.clock, Events())
     for _ in range(3):
         town.clock.advance(120)
