@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bot.alert_texts import AlertTexts
-from bot.channels.base import AccountChanged, Channel
+from bot.channels.base import AccountChanged, Channel, Deliver
 from bot.clock import Clock, SystemClock
+from bot.database import is_away
 from bot.delivery import Delivery
 from bot.events import Events
 from bot.folding import Folding
 from bot.forwarding import LiveAlerts
 from bot.gap_watch import GapWatch
 from bot.knowledge import Knowledge
+from bot.ledger import RETRY_SECONDS
 from bot.library_live import LibraryWatch
 from bot.mentions import Mentions
+from bot.messages import Incoming
+from bot.presence import Presence
+from bot.relay import Relay
+from bot.roles import ALL, Part
 from bot.routing import Handler, Router
 from bot.scheduler import Scheduler
 from bot.settings import Settings
-from db.accounts import report_account_state
 from db.session import Database
 from db.states import AccountState
 
@@ -52,8 +57,10 @@ class Engine:
         handlers: Sequence[Handler[Services]],
         *,
         clock: Clock | None = None,
+        parts: Collection[Part] = ALL,
     ) -> None:
         self.settings = settings
+        self.parts = frozenset(parts)
         self.database = database
         self.clock: Clock = clock or SystemClock()
         self.events = Events()
@@ -64,8 +71,10 @@ class Engine:
         self._handlers = handlers
         self._texts = AlertTexts(settings)
         self._mentions = Mentions()
+        self.presence = Presence(settings, database, self.parts, self.clock)
+        self.relay = None if database.is_sqlite else Relay(database, self.events, self.presence.owner)
         self.delivery = Delivery(
-            settings, database, self.channels, self.clock, self.events, self._texts, self._mentions
+            settings, database, self.channels, self.clock, self.events, self._texts, self._mentions, self.presence
         )
         self.scheduler = Scheduler(settings, database, self.clock, self.events)
         self.folding = Folding(database, self.events, settings.zone)
@@ -73,34 +82,60 @@ class Engine:
         self.started = False  # everything runs: what /readyz answers
 
     async def start(self) -> None:
-        """Load what is known and live, then listen, send and tick. Returns when everything runs."""
+        """Load what is known and live, then listen, send and tick, as far as that is this process's part. Returns
+        when everything runs."""
+        await self.presence.start()
+        if self.relay is not None:
+            await self.relay.start()
+        if Part.SENDER in self.parts:
+            await self._start_sending()
+        if Part.SCHEDULER in self.parts:
+            await self.folding.start()
+            await self.scheduler.start()
+        if self.parts & {Part.WEB, Part.SENDER}:
+            # Half a second of reckoning: broadcasts go on and pages are served meanwhile, only questions wait for it.
+            await self.library.start(self.events)
+        self.started = True
+
+    async def _start_sending(self) -> None:
         await self.live_alerts.start(self.events)
         services = Services(self.settings, self.knowledge, self.live_alerts)
         router = Router(self.database, self.clock, self.events, self._handlers, services, self._texts, self._mentions)
         await self.delivery.start()
         for channel in self.channels.values():
-            await channel.start(router.take, self._reporter(channel.name))
-        await self.folding.start()
-        await self.scheduler.start()
-        # Half a second of reckoning: broadcasts go on and pages are served meanwhile, only questions wait for it.
-        await self.library.start(self.events)
-        self.started = True
+            await channel.start(_patient(router.take), self._reporter(channel.name))
 
     async def stop(self) -> None:
         """Stop taking, then sending; what is in flight is finished and recorded. Takes at most 5 s."""
         self.started = False
         await self.scheduler.stop()
         await asyncio.gather(*(channel.stop() for channel in self.channels.values()))
+        await self.presence.stop()
         await self.delivery.stop()
         await self.folding.stop()
         await self.gaps.stop()
         await self.library.stop()
         await self.live_alerts.stop()
+        if self.relay is not None:
+            await self.relay.stop()
 
     def _reporter(self, channel: str) -> AccountChanged:
         async def changed(name: str, state: AccountState, reason: str) -> None:
-            async with self.database.write() as session:
-                await report_account_state(session, channel, name, state, at=self.clock.now(), reason=reason)
-            self.events.publish("accounts")
+            await self.delivery.report(channel, name, state, reason)
 
         return changed
+
+
+def _patient(take: Deliver) -> Deliver:
+    """While the database is away a message waits: channels give up after some tries, and it would be lost."""
+
+    async def wait(message: Incoming) -> None:
+        while True:
+            try:
+                return await take(message)
+            except Exception as error:
+                if not is_away(error):
+                    raise
+            await asyncio.sleep(RETRY_SECONDS)
+
+    return wait

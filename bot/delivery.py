@@ -97,6 +97,7 @@ class Delivery:
         self._supervisor: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._away_since: float | None = None  # the database does not answer, on `boot_time`
+        self._takes_from = 0.0  # when it is back, everybody first prolongs what it holds
 
     async def start(self) -> None:
         self._supervisor = asyncio.create_task(self._supervise(), name="delivery")
@@ -155,6 +156,7 @@ class Delivery:
         if self._away_since is None:
             return
         seconds, self._away_since = boot_time() - self._away_since, None
+        self._takes_from = boot_time() + self._settings.lease_seconds / 2
         log.warning("the database is back, senders go on", extra={"seconds": round(seconds, 1)})
         when = local_text(self._clock.now(), self._settings.zone, seconds=True)
         self._presence.note = f"数据库曾中断 {duration_text(seconds)}，{when} 恢复，其间等待，没有丢失"
@@ -187,7 +189,9 @@ class Delivery:
         alive = {owner: count for owner, count in peers.items() if owner not in dead} | {self.owner: len(held)}
         ours = [lease for lease in known if lease.owner in alive or not lease.live or lease.owner in dead]
         kept = held.keys() - self._closing.keys()
-        room = quota(self.owner, alive, len(ours)) - len(kept)
+        # After an outage the others' leases have run out as well: whoever is back first leaves them time.
+        waits = self._away_since is not None or boot_time() < self._takes_from
+        room = 0 if waits else quota(self.owner, alive, len(ours)) - len(kept)
         free = [lease.id for lease in ours if lease.owner not in alive or not lease.live]
         held |= await leases.take(session, free, owner=self.owner, seconds=seconds, limit=room, dead=dead)
         gained = [

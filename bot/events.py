@@ -1,10 +1,10 @@
-"""A nudge inside this process: "something about this topic changed, look at the rows". Never carries state."""
+"""A nudge: "something about this topic changed, look at the rows". Never carries state."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 class Events:
@@ -12,8 +12,21 @@ class Events:
 
     def __init__(self) -> None:
         self._listeners: dict[str, set[asyncio.Event]] = {}
+        self.relay: Callable[[tuple[str, ...]], None] | None = None
+        """Tells other processes, where there are any (`bot.relay`)."""
 
     def publish(self, *topics: str) -> None:
+        """Something changed that this process has written: its listeners hear of it, and other processes."""
+        self.hear(*topics)
+        if self.relay is not None:
+            self.relay(topics)
+
+    def hear_all(self) -> None:
+        """Nobody knows what changed: all listeners of this process look."""
+        self.hear(*self._listeners)
+
+    def hear(self, *topics: str) -> None:
+        """Another process has changed something."""
         for topic in topics:
             for listener in self._listeners.get(topic, ()):
                 listener.set()

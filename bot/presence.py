@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.clock import Clock, SystemClock
 from bot.database import is_away
 from bot.database_clock import DatabaseClock
+from bot.errors import UserError
+from bot.lease import boot_time
 from bot.roles import ALL, Part
 from bot.settings import Settings
 from db import migrating, processes
@@ -31,7 +33,7 @@ class Presence:
     def __init__(
         self, settings: Settings, database: Database, parts: Collection[Part] = ALL, clock: Clock | None = None
     ) -> None:
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.owner = f"{process_name()}:{uuid.uuid4().hex[:8]}"
         self.parts = frozenset(parts)
         self.pool = _pool(settings) if Part.SENDER in self.parts else ""
         self.address = ""
@@ -104,6 +106,40 @@ def _pool(settings: Settings) -> str:
     """Senders with the same channels and gateways can serve the same accounts: they share them evenly."""
     what = [*sorted(settings.channels), *sorted(gateway.name for gateway in settings.wechaty_gateways)]
     return hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
+
+
+def process_name() -> str:
+    """As it stands in logs and at the beginning of `Presence.owner`."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+async def require_alone(presence: Presence, settings: Settings, database: Database, stop: asyncio.Event) -> None:
+    """An SQLite file has one sending process and one scheduling process: it has one writer at a time, and gains nothing
+    by more. One that died on another machine is waited for until its lease is over.
+
+    Raises `UserError` when it lives on.
+    """
+    mine = presence.parts - {Part.WEB}
+    if not database.is_sqlite or not mine:
+        return
+    end = boot_time() + settings.lease_seconds + 1
+    while not stop.is_set():
+        async with database.read() as session:
+            others = [one for one in await processes.list_alive(session) if not _was(one.owner)]
+        found = [one for one in others if mine & {Part(role) for role in one.roles}]
+        if not found:
+            return
+        if boot_time() > end:
+            raise UserError(
+                f"已有进程在用这个 SQLite 数据库发送（{':'.join(found[0].owner.split(':')[:2])}）。内置数据库只能有一个"
+                "发送或定时进程；要分成多个进程，请改用 PostgreSQL（database_url），见 docs/scaling.md"
+            )
+        await asyncio.sleep(0.5)
+
+
+def _was(owner: str) -> bool:
+    """Is it no more? A container that starts again has the name and the number of its last life."""
+    return is_dead(owner) or owner.startswith(f"{process_name()}:")
 
 
 def is_dead(owner: str) -> bool:

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     timezone: str = Field("Asia/Shanghai", description="办公时区")
     host: str = Field("127.0.0.1", description="网页监听地址；默认只限本机")
     port: int = Field(8080, ge=0, le=65535, description="网页监听端口")
+    status_port: int = Field(
+        8081, ge=0, le=65535, description="不带网页的进程（run --role sender、scheduler）报告健康状况的端口"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
     log_format: Literal["json", "text"] = Field("json", description="日志格式")
     channels: Annotated[list[Literal["local", "wechaty"]], NoDecode] = Field(["local"], description="启用的通道")
@@ -99,7 +102,7 @@ class Settings(BaseSettings):
         15.0, gt=0, le=120, description="一次发送等待平台答复的最长时间（秒），超时记为待确认"
     )
     max_attempts: int = Field(3, ge=1, le=20, description="确定未送达时最多尝试次数")
-    lease_seconds: float = Field(10.0, ge=0.5, le=120, description="账号租约时长（秒）：发送进程失联后多久可被接管")
+    lease_seconds: float = Field(8.0, ge=0.5, le=120, description="账号租约时长（秒）：发送进程失联后多久可被接管")
 
     quiet_start: time = Field(time(22, 0), description="免打扰开始时间")
     quiet_end: time = Field(time(7, 0), description="免打扰结束时间；与开始时间相同表示不设免打扰")

@@ -1,4 +1,4 @@
-"""`run`: the engine and the console in one process, until SIGTERM or Ctrl-C."""
+"""`run`: the engine and the console, in one process or in several with a role each, until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,45 +6,51 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from typing import Annotated, Any
 
+import typer
 from aiohttp import web
 
 from bot.app import Engine
 from bot.background import leave
 from bot.channels.local_people import sync_rooms
-from bot.clock import SystemClock
+from bot.clock import Clock, SystemClock
 from bot.database import open_ready
+from bot.database_clock import DatabaseClock
 from bot.errors import UserError
 from bot.logs import set_up_logs
 from bot.metrics import watch_database
+from bot.presence import process_name, require_alone
+from bot.roles import ALL, Part
 from bot.settings import Settings, load_settings
 from bot.short_pages import prepare
 from bot.users import ensure_first_admin
+from db.session import Database
 from handlers.cli.common import shown_errors
 from handlers.compose import build_engine
 from handlers.web.app import create_web
+from handlers.web.status import create_status
 
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, *, show_password: bool = True, stop: asyncio.Event | None = None
+    settings: Settings,
+    *,
+    parts: Collection[Part] = ALL,
+    show_password: bool = True,
+    stop: asyncio.Event | None = None,
 ) -> AsyncIterator[tuple[Engine, str]]:
-    """The engine and the console, started; gives the console's address. Ends both in order. `stop` breaks a start
-    off: whoever is told to stop does not wait for it first."""
-    clock = SystemClock()
-    database = await open_ready(settings, now=clock.now())
+    """The engine and the console, started; gives the console's address, or the one where a process without the console
+    tells its health. Ends both in order. `stop` breaks a start off: whoever is told to stop does not wait for it."""
+    database = await open_ready(settings, now=SystemClock().now())
     watch_database(database)
     try:
-        engine = build_engine(settings, database, clock)
-        async with database.write() as session:
-            await sync_rooms(session)
-            await prepare(session)
-            password = await ensure_first_admin(session, clock.now())
-        if password is not None and show_password:
-            _show_password(password)
+        engine = build_engine(settings, database, await _clock_for(database), parts)
+        await require_alone(engine.presence, settings, database, stop or asyncio.Event())
+        await _prepare(database, engine, show_password=show_password)
         async with _console(engine) as address:
+            engine.presence.address = address
             try:
                 await _unless(stop or asyncio.Event(), engine.start())
                 yield engine, address
@@ -52,6 +58,24 @@ async def running(
                 await engine.stop()
     finally:
         await database.close()
+
+
+async def _clock_for(database: Database) -> Clock:
+    """Machines that share a PostgreSQL share its time."""
+    if database.is_sqlite:
+        return SystemClock()
+    clock = DatabaseClock()
+    await clock.measure(database)
+    return clock
+
+
+async def _prepare(database: Database, engine: Engine, *, show_password: bool) -> None:
+    async with database.write() as session:
+        await sync_rooms(session)
+        await prepare(session)
+        password = await ensure_first_admin(session, engine.clock.now()) if Part.WEB in engine.parts else None
+    if password is not None and show_password:
+        _show_password(password)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
@@ -70,15 +94,16 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
 @contextlib.asynccontextmanager
 async def _console(engine: Engine) -> AsyncIterator[str]:
     settings = engine.settings
-    runner = web.AppRunner(create_web(engine), shutdown_timeout=1.0, handle_signals=False)
+    with_pages = Part.WEB in engine.parts
+    wanted, name = (settings.port, "XINFANG_PORT") if with_pages else (settings.status_port, "XINFANG_STATUS_PORT")
+    app = create_web(engine) if with_pages else create_status(engine)
+    runner = web.AppRunner(app, shutdown_timeout=1.0, handle_signals=False)
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
+            await web.TCPSite(runner, settings.host, wanted).start()
         except OSError as error:
-            message = (
-                f"无法在 {settings.host}:{settings.port} 打开网页服务（{error.strerror}）；端口可用 XINFANG_PORT 更改"
-            )
+            message = f"无法在 {settings.host}:{wanted} 打开网页服务（{error.strerror}）；端口可用 {name} 更改"
             raise UserError(message) from error
         port = runner.addresses[0][1]
         yield f"http://{settings.host}:{port}"
@@ -90,25 +115,49 @@ def _show_password(password: str) -> None:
     print(f"首次启动：已建立管理员 admin，一次性密码 {password}（只显示这一次，登录后须修改）", flush=True)
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, parts: Collection[Part] = ALL) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings, stop=stop) as (_, address):
+    async with running(settings, parts=parts, stop=stop) as (engine, address):
         if not stop.is_set():
-            print(f"心防已启动：{address}", flush=True)
+            print(_greeting(engine, address), flush=True)
         await stop.wait()
     print("已停止", file=sys.stderr, flush=True)
 
 
-def run() -> None:
+def _greeting(engine: Engine, address: str) -> str:
+    if engine.parts == ALL:
+        return f"心防已启动：{address}"
+    labels = "、".join(part.label for part in Part if part in engine.parts)
+    where = address if Part.WEB in engine.parts else f"{address}/readyz"
+    return f"心防已启动（{labels}）：{where}"
+
+
+def run(
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--role", help="这个进程做什么：web 网页、sender 发送、scheduler 定时、all 全部（默认）；可写多次"
+        ),
+    ] = None,
+) -> None:
     """启动机器人和控制台（Ctrl-C 停止）。"""
     with shown_errors(), new_runner() as runner:
+        parts = parts_of(role or [])
         settings = load_settings()
-        set_up_logs(settings)
-        runner.run(serve(settings))
+        set_up_logs(settings, process_name())
+        runner.run(serve(settings, parts))
     leave()
+
+
+def parts_of(roles: Sequence[str]) -> frozenset[Part]:
+    """What `--role` asks for. Raises `UserError` for a role that does not exist."""
+    unknown = [role for role in roles if role not in ("all", *Part)]
+    if unknown:
+        raise UserError(f"没有这样的角色：{unknown[0]}；只能是 web、sender、scheduler 或 all（--role 可写多次）")
+    return ALL if not roles or "all" in roles else frozenset(Part(role) for role in roles)
 
 
 def new_runner() -> asyncio.Runner:
