@@ -1,10 +1,12 @@
 """The second factor of a console user: turned on and off by themselves, asked for at sign-in and at release.
 
-An app's code works once. Recovery codes are shown once, kept as hashes, and each works once.
+An app's code works once. Recovery codes are shown once, kept as hashes, and each works once. The app's secret is
+needed again for every code, so it is sealed (`bot.sealing`), each for its user.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -13,7 +15,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot import totp
+from bot import sealing, totp
 from bot.audit import audit
 from bot.errors import Invalid, NotFound, WrongState
 from bot.identity import Actor
@@ -23,7 +25,7 @@ from bot.settings import Settings
 from bot.throttle import begin_attempt, succeed
 from db.models import User
 from db.session import Database
-from db.users import NoSuchUser, get_user
+from db.users import NoSuchUser, get_user, list_with_secret
 
 RECOVERY_CODES = 8
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is read as something else
@@ -37,6 +39,37 @@ def has_second_factor(user: User) -> bool:
 
 def recovery_left(user: User) -> int:
     return len(user.recovery.split())
+
+
+# ── the app's secret ────────────────────────────────────────────────────────
+
+
+def secret_of(user: User, settings: Settings) -> str:
+    """The app's secret in base32. Raises `bot.sealing.CannotUnseal`."""
+    if _is_plain(user.totp_secret):
+        return user.totp_secret
+    return base64.b32encode(sealing.unseal(settings, user.totp_secret, _purpose(user))).decode()
+
+
+async def seal_secrets(session: AsyncSession, settings: Settings) -> int:
+    """Seal what an earlier program stored as it was; returns how many. What is sealed stays."""
+    plain = [user for user in await list_with_secret(session) if _is_plain(user.totp_secret)]
+    for user in plain:
+        _seal(user, user.totp_secret, settings)
+    return len(plain)
+
+
+def _seal(user: User, secret: str, settings: Settings) -> None:
+    user.totp_secret = sealing.seal(settings, base64.b32decode(secret), _purpose(user))
+
+
+def _purpose(user: User) -> str:
+    return f"totp:{user.id}"  # so that nobody's secret does for somebody else
+
+
+def _is_plain(stored: str) -> bool:
+    """160 bits in base32, as they were stored before, or none; sealed ones have twice as many characters."""
+    return len(stored) <= 32
 
 
 # ── turning it on and off ───────────────────────────────────────────────────
@@ -55,21 +88,24 @@ async def prove_password(
         await succeed(session, attempt, wholly=False)
 
 
-async def offer(session: AsyncSession, user_id: int) -> User:
+async def offer(session: AsyncSession, user_id: int, *, settings: Settings) -> User:
     """A fresh secret for the app; nothing is asked for until `confirm`."""
     user = await get_user(session, user_id)
     if has_second_factor(user):
         raise WrongState("两步验证已经开启；要换手机，请先关闭再重新开启")
-    user.totp_secret, user.totp_step = totp.new_secret(), 0
+    _seal(user, totp.new_secret(), settings)
+    user.totp_step = 0
     return user
 
 
-async def confirm(session: AsyncSession, user_id: int, code: str, *, origin: str, now: datetime) -> list[str]:
+async def confirm(
+    session: AsyncSession, user_id: int, code: str, *, settings: Settings, origin: str, now: datetime
+) -> list[str]:
     """The app shows the right code: on from now. Returns the recovery codes, which are nowhere else."""
     user = await get_user(session, user_id)
     if has_second_factor(user) or not user.totp_secret:
         raise WrongState("请从“我的账号”重新开始设置两步验证")
-    step = totp.find_step(user.totp_secret, code, now)
+    step = totp.find_step(secret_of(user, settings), code, now)
     if step is None:
         raise Invalid({"code": "动态码不正确。请核对手机时间是否准确，再输入 App 现在显示的六位数"})
     user.totp_step, user.totp_since = step, now
@@ -129,12 +165,24 @@ def _hash(user: User, code: str) -> str:
 
 
 async def take_code(
-    session: AsyncSession, user: User, code: str, *, now: datetime, origin: str, recovery: bool
+    session: AsyncSession,
+    user: User,
+    code: str,
+    *,
+    settings: Settings,
+    now: datetime,
+    origin: str,
+    recovery: bool,
 ) -> bool:
-    """Use a code up. `recovery`: one of the recovery codes will do as well. False for a wrong or used one."""
+    """Use a code up. `recovery`: one of the recovery codes will do as well. False for a wrong or used one.
+
+    Raises `bot.sealing.CannotUnseal` for a code of the app when the key is missing; recovery codes work without it.
+    """
     if not has_second_factor(user):
         return False
-    step = totp.find_step(user.totp_secret, code, now, after=user.totp_step)
+    step = None
+    if totp.looks_right(code):
+        step = totp.find_step(secret_of(user, settings), code, now, after=user.totp_step)
     if step is not None:
         user.totp_step = step
         return True
@@ -165,7 +213,7 @@ async def prove_code(
     attempt = await begin_attempt(database, username=user.username, address=address, settings=settings, now=now)
     async with database.write() as session:
         user = await get_user(session, user_id)
-        if not await take_code(session, user, code, now=now, origin=address, recovery=recovery):
+        if not await take_code(session, user, code, settings=settings, now=now, origin=address, recovery=recovery):
             raise Invalid({"code": _WRONG_CODE})
         await succeed(session, attempt)
 

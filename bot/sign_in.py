@@ -104,7 +104,8 @@ async def _exchange(
 ) -> SignedIn | None:
     async with database.write() as session:
         user = await get_user(session, user_id)
-        if not await take_code(session, user, code, now=now, origin=visit.address, recovery=True):
+        origin = visit.address
+        if not await take_code(session, user, code, settings=settings, now=now, origin=origin, recovery=True):
             return None
         await succeed(session, attempt)
         await delete_session(session, token_hash(token))

@@ -35,11 +35,17 @@ def code_of(secret: str, step: int) -> str:
     return f"{number % 10**DIGITS:0{DIGITS}}"
 
 
+def looks_right(code: str) -> bool:
+    """Six digits, with blanks as people type them."""
+    code = "".join(code.split())
+    return len(code) == DIGITS and code.isascii() and code.isdigit()
+
+
 def find_step(secret: str, code: str, now: datetime, *, after: int = 0) -> int | None:
     """The step whose code this is; None for a wrong one. A step up to `after` has been used: no code works twice."""
-    code = "".join(code.split())
-    if len(code) != DIGITS or not (code.isascii() and code.isdigit()):
+    if not looks_right(code):
         return None
+    code = "".join(code.split())
     here, found = step_at(now), None
     for step in range(here - DRIFT, here + DRIFT + 1):
         if hmac.compare_digest(code_of(secret, step), code) and step > after:

@@ -48,6 +48,11 @@ async def list_users(session: AsyncSession) -> Sequence[tuple[User, str]]:
     return [(row[0], row[1] or "") for row in await session.execute(query)]
 
 
+async def list_with_secret(session: AsyncSession) -> Sequence[User]:
+    """Those who were given the secret of a second factor."""
+    return (await session.scalars(sa.select(User).where(User.totp_secret != ""))).all()
+
+
 async def count_users(session: AsyncSession) -> int:
     return (await session.scalar(sa.select(sa.func.count()).select_from(User))) or 0
 
@@ -62,24 +67,28 @@ async def list_user_names(session: AsyncSession, user_ids: Collection[int | None
 # ── sessions ────────────────────────────────────────────────────────────────
 
 
+# Asked for at every request, therefore put together once.
+_SESSION = (
+    sa.select(WebSession, User, Unit.path)
+    .join(User, User.id == WebSession.user_id)
+    .outerjoin(Unit, Unit.id == User.unit_id)
+    .where(
+        WebSession.token_hash == sa.bindparam("token_hash"),
+        WebSession.expires_at > sa.bindparam("now"),
+        sa.not_(WebSession.pending),
+        User.state == UserState.ACTIVE,
+    )
+)
+_USED = _SESSION.where(sa.func.coalesce(WebSession.seen_at, WebSession.created_at) > sa.bindparam("idle_since"))
+
+
 async def find_session(
     session: AsyncSession, token_hash: str, now: datetime, *, idle_since: datetime | None = None
 ) -> SessionRow | None:
     """The session that has not expired, of a user who is still in use, and in which a page was opened since then."""
-    query = (
-        sa.select(WebSession, User, Unit.path)
-        .join(User, User.id == WebSession.user_id)
-        .outerjoin(Unit, Unit.id == User.unit_id)
-        .where(
-            WebSession.token_hash == token_hash,
-            WebSession.expires_at > now,
-            sa.not_(WebSession.pending),
-            User.state == UserState.ACTIVE,
-        )
-    )
-    if idle_since is not None:
-        query = query.where(sa.func.coalesce(WebSession.seen_at, WebSession.created_at) > idle_since)
-    row = (await session.execute(query)).one_or_none()
+    query = _SESSION if idle_since is None else _USED
+    values = {"token_hash": token_hash, "now": now} | ({} if idle_since is None else {"idle_since": idle_since})
+    row = (await session.execute(query, values)).one_or_none()
     return None if row is None else SessionRow(row[0], row[1], row[2] or "")
 
 

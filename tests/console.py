@@ -143,7 +143,7 @@ class Console:
 async def open_console(database: Database, **settings: Any) -> AsyncIterator[Console]:
     """The engine is the real one, but it is not started: nothing is sent or swept by itself."""
     clock = FakeClock(NOW)
-    engine = build_engine(Settings(**settings), database, clock)
+    engine = build_engine(Settings(**({"secret_key": "of the tests"} | settings)), database, clock)
     server = TestServer(create_web(engine))
     async with TestClient(server, cookie_jar=DummyCookieJar()) as client:
         yield Console(client, engine, clock)

@@ -23,6 +23,7 @@ from bot.logs import set_up_logs
 from bot.metrics import watch_database
 from bot.presence import process_name, require_alone
 from bot.roles import ALL, Part
+from bot.second_factor import seal_secrets
 from bot.settings import Settings, load_settings
 from bot.short_pages import prepare
 from bot.users import ensure_first_admin
@@ -73,6 +74,7 @@ async def _prepare(database: Database, engine: Engine, *, show_password: bool) -
     async with database.write() as session:
         await sync_rooms(session)
         await prepare(session)
+        await seal_secrets(session, engine.settings)
         password = await ensure_first_admin(session, engine.clock.now()) if Part.WEB in engine.parts else None
     if password is not None and show_password:
         _show_password(password)

@@ -7,7 +7,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from bot.errors import UserError
 from bot.identity import Actor
+from bot.sealing import CannotUnseal
 from bot.sign_in import CODE_TIME, SignedIn, SignInRefused, TooManyAttempts, Visit, sign_in, sign_in_code
 from db.users import delete_session
 from handlers.web.forms import text_of
@@ -61,7 +63,7 @@ async def login_code(request: web.Request) -> web.StreamResponse:
             settings=engine.settings,
             now=engine.clock.now(),
         )
-    except (SignInRefused, TooManyAttempts) as error:
+    except (SignInRefused, TooManyAttempts, CannotUnseal) as error:
         return await _refused(request, "login_code.html", error, next=after)
     raise _let_in(request, signed_in, after)
 
@@ -74,9 +76,7 @@ async def logout(request: web.Request, actor: Actor) -> web.StreamResponse:
     raise response
 
 
-async def _refused(
-    request: web.Request, template: str, error: SignInRefused | TooManyAttempts, **context: Any
-) -> web.StreamResponse:
+async def _refused(request: web.Request, template: str, error: UserError, **context: Any) -> web.StreamResponse:
     status = 401 if isinstance(error, SignInRefused) else status_of(error)
     return await page(request, template, status=status, message=str(error), **context)
 

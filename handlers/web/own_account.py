@@ -75,7 +75,7 @@ async def begin_second_factor(request: web.Request, actor: Actor) -> web.StreamR
     try:
         await _prove(request, actor, str(form.get("password", "")))
         async with request.app[ENGINE].database.write() as session:
-            await second_factor.offer(session, actor.user_id or 0)
+            await second_factor.offer(session, actor.user_id or 0, settings=request.app[ENGINE].settings)
     except UserError as error:
         return await _show(request, actor, error)
     raise web.HTTPSeeOther("/account/second_factor")
@@ -90,7 +90,12 @@ async def confirm_second_factor(request: web.Request, actor: Actor) -> web.Strea
     try:
         async with engine.database.write() as session:
             codes = await second_factor.confirm(
-                session, actor.user_id or 0, code, origin=actor.origin, now=engine.clock.now()
+                session,
+                actor.user_id or 0,
+                code,
+                settings=engine.settings,
+                origin=actor.origin,
+                now=engine.clock.now(),
             )
     except Invalid as error:
         return await _offered(request, actor, error)
@@ -159,13 +164,14 @@ async def _offered(request: web.Request, actor: Actor, error: Invalid | None = N
         user = await get_user(session, actor.user_id or 0)
     if second_factor.has_second_factor(user) or not user.totp_secret:
         raise web.HTTPSeeOther("/account")
-    address = totp.app_address(user.totp_secret, account=user.username, issuer="心防")
+    secret = second_factor.secret_of(user, engine.settings)
+    address = totp.app_address(secret, account=user.username, issuer="心防")
     return await page(
         request,
         "second_factor.html",
         status=200 if error is None else 422,
         faults={} if error is None else error.faults,
-        secret=totp.spoken_secret(user.totp_secret),
+        secret=totp.spoken_secret(secret),
         qr=segno.make(address, error="m").svg_inline(
             border=3, light="#fff", omitsize=True, lineclass=None, svgclass=None
         ),

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import sqlalchemy as sa
 
-from bot import alerts, library_desk, totp
+from bot import alerts, library_desk, second_factor, totp
 from bot.errors import Forbidden
 from bot.identity import Actor
 from bot.passwords import hash_password
@@ -38,7 +38,8 @@ async def sign_in(console: Console, password: str = PASSWORD) -> tuple[Browser, 
 
 async def secret_of(console: Console) -> str:
     async with console.database.read() as session:
-        return (await session.scalars(sa.select(User.totp_secret).where(User.username == "zhaoming"))).one()
+        user = (await session.scalars(sa.select(User).where(User.username == "zhaoming"))).one()
+    return second_factor.secret_of(user, console.engine.settings)
 
 
 async def code(console: Console) -> str:
@@ -216,3 +217,30 @@ async def test_an_edit_of_the_library_asks_for_a_code_as_well(console: Console) 
             await alerts.release(session, actor, 1, settings=console.engine.settings, now=console.clock.now())
     browser, _ = await turn_on(console)
     assert (await browser.post("/library/revisions/987654/approve", version=1, code="000000")).status in (404, 422)
+
+
+async def test_the_secret_is_sealed_and_an_older_programs_is_sealed_at_the_start(console: Console) -> None:
+    await turn_on(console)
+    secret = await secret_of(console)
+    async with console.database.write() as session:
+        user = (await session.scalars(sa.select(User).where(User.username == "zhaoming"))).one()
+        assert secret not in user.totp_secret
+        user.totp_secret = secret  # as it was stored before
+    assert await secret_of(console) == secret
+    browser, _ = await sign_in(console)
+    assert (await browser.post("/login/code", code=await code(console))).location == "/"
+    async with console.database.write() as session:
+        assert await second_factor.seal_secrets(session, console.engine.settings) == 1
+        assert await second_factor.seal_secrets(session, console.engine.settings) == 0
+    assert await secret_of(console) == secret
+
+
+async def test_without_the_key_a_recovery_code_still_opens(console: Console) -> None:
+    _, codes = await turn_on(console)
+    now = await code(console)
+    console.engine.settings = console.engine.settings.model_copy(update={"secret_key": "another"})
+    browser, _ = await sign_in(console)
+    refused = await browser.post("/login/code", code=now)
+    assert refused.status == 400
+    assert "secret.key" in refused.text
+    assert (await browser.post("/login/code", code=codes[0])).location == "/"
