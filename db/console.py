@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from db.models import Account, Alert, AuditEntry, Group, Reach, Unit
-from db.states import AlertState, GroupState, UnitKind, UnitState, Way
+from db.models import Account, Alert, AuditEntry, Group, Lead, LibraryRevision, Reach, Unit
+from db.states import AlertState, GroupState, LeadState, RevisionState, UnitKind, UnitState, Way
 from db.units import find_root, in_subtree
 
 
@@ -23,6 +23,31 @@ class UnitSize:
     groups: int
     members: int
     is_leaf: bool  # nothing in use below it
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How much waits for somebody: alerts and edits of the library for review, open leads."""
+
+    alerts: int
+    edits: int
+    leads: int
+
+
+def _number(condition: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+    return sa.select(sa.func.count()).where(condition).scalar_subquery()
+
+
+# Stands on every page, therefore one statement, put together once.
+_WAITING = sa.select(
+    _number(Alert.state == AlertState.IN_REVIEW),
+    _number(LibraryRevision.state == RevisionState.IN_REVIEW),
+    _number(Lead.state == LeadState.OPEN),
+)
+
+
+async def count_waiting(session: AsyncSession) -> Waiting:
+    return Waiting(*(await session.execute(_WAITING)).one())
 
 
 async def find_top_unit(session: AsyncSession, scope: str) -> Unit | None:

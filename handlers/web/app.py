@@ -13,6 +13,7 @@ from handlers.web.health import KEPT, Kept
 from handlers.web.keys import ENGINE, STOPPING
 from handlers.web.library_try import TRIALS
 from handlers.web.live import SHARED, Shared
+from handlers.web.local_chat_hub import HUB, Hub
 from handlers.web.middlewares import add_headers, errors, sessions
 from handlers.web.portal import create_portal
 from handlers.web.reach_files import create_charts
@@ -33,6 +34,7 @@ def create_web(engine: Engine) -> web.Application:
     app[ENGINE] = engine
     app[STOPPING] = asyncio.Event()
     app[SHARED] = Shared()
+    app[HUB] = Hub()
     app[UPLOADS] = {}
     app[TRIALS] = Trials(engine.database, engine.knowledge, engine.library)
     app[KEPT] = Kept()

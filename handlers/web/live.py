@@ -108,10 +108,10 @@ async def stream(
     engine, stopping = request.app[ENGINE], request.app[STOPPING]
     first = await look()  # before the headers: what is not there is an ordinary error
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-    await response.prepare(request)
     loop = asyncio.get_running_loop()
     end, told_at, told = loop.time() + LIFE_SECONDS, loop.time(), first
     try:
+        await response.prepare(request)
         await _tell(response, name, first)
         with engine.events.listen(*topics) as nudge:
             while loop.time() < end and not stopping.is_set():

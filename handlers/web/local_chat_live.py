@@ -5,83 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
-from collections import Counter
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from bot.channels.local_feed import Subscription
-from bot.channels.local_people import LocalPeople
 from bot.identity import Actor
-from db.models import LocalMessage
 from handlers.web.keys import STOPPING
-from handlers.web.local_chat_json import channel_of, field, message_json, room_json
-
-log = logging.getLogger(__name__)
+from handlers.web.local_chat_hub import HUB, Viewer
+from handlers.web.local_chat_json import channel_of, field
 
 LIFE_SECONDS = 1800.0  # then the page connects again, which asks anew who is signed in
 RENEW = 4000  # the close code that says so
-PAUSE_SECONDS = 0.05  # between two frames, so that a broadcast to many rooms becomes few of them
-
-
-class Viewer:
-    """One open page: who looks, and which room is open."""
-
-    def __init__(self, socket: web.WebSocketResponse, people: LocalPeople, person_id: str) -> None:
-        self._socket = socket
-        self._people = people
-        self._person_id = person_id
-        self._room_id = ""
-
-    async def listen(self) -> None:
-        """The page says which room is open; the answer tells it from when on it is told everything there."""
-        async for message in self._socket:
-            if message.type is not WSMsgType.TEXT:
-                continue
-            asked = _parsed(message.data)
-            if asked.get("type") == "open":
-                self._room_id = field(asked, "room_id")
-                await self._socket.send_json({"type": "opened", "room_id": self._room_id})
-
-    async def push(self, news: Subscription) -> None:
-        async for batch in news:
-            if news.missed:
-                news.missed = False
-                await self._socket.send_json({"type": "missed"})
-            await self._tell(batch)
-            await asyncio.sleep(PAUSE_SECONDS)
-
-    async def _tell(self, batch: list[LocalMessage]) -> None:
-        rooms = await self._people.find_rooms({message.room_id for message in batch}, person_id=self._person_id)
-        visible = {summary.room.room_id for summary in rooms}
-        fresh = Counter(message.room_id for message in batch if message.sender_id != self._person_id)
-        here = [m for m in batch if m.room_id == self._room_id and m.room_id in visible]
-        if rooms:
-            await self._socket.send_json(
-                {
-                    "type": "news",
-                    "messages": [message_json(message) for message in here],
-                    "rooms": [room_json(summary) | {"fresh": fresh[summary.room.room_id]} for summary in rooms],
-                }
-            )
 
 
 async def live(request: web.Request, _actor: Actor) -> web.StreamResponse:
     """Ends when the page goes, when the program stops, and after `LIFE_SECONDS`."""
     channel = channel_of(request)
-    socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096)
+    # Frames are small, and packing each of five hundred anew costs more than sending them.
+    socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096, compress=False)
     await socket.prepare(request)
-    viewer = Viewer(socket, LocalPeople(channel), field(request.query, "person_id"))
-    async with channel.subscribe() as news:
+    viewer = Viewer(field(request.query, "person_id"))
+    async with request.app[HUB].following(channel, viewer):
         tasks = [
-            asyncio.create_task(_push(socket, viewer, news)),
+            asyncio.create_task(_push(socket, viewer)),
             asyncio.create_task(_end(socket, request.app[STOPPING])),
         ]
         try:
             with contextlib.suppress(ConnectionResetError):  # the page went while it was being told something
                 await socket.send_json({"type": "hello"})
-                await viewer.listen()
+                await _listen(socket, viewer)
         finally:
             for task in tasks:
                 task.cancel()
@@ -89,14 +41,24 @@ async def live(request: web.Request, _actor: Actor) -> web.StreamResponse:
     return socket
 
 
-async def _push(socket: web.WebSocketResponse, viewer: Viewer, news: Subscription) -> None:
-    """When there is no more news, or none can be read, the socket is closed: the page connects again."""
+async def _listen(socket: web.WebSocketResponse, viewer: Viewer) -> None:
+    """The page says which room is open; the answer tells it from when on it is told everything there."""
+    async for message in socket:
+        if message.type is not WSMsgType.TEXT:
+            continue
+        asked = _parsed(message.data)
+        if asked.get("type") == "open":
+            viewer.room_id = field(asked, "room_id")
+            await socket.send_json({"type": "opened", "room_id": viewer.room_id})
+
+
+async def _push(socket: web.WebSocketResponse, viewer: Viewer) -> None:
+    """When there is no more news the socket is closed: the page connects again."""
     try:
-        await viewer.push(news)
+        async for frame in viewer.frames():
+            await socket.send_str(frame)
     except ConnectionResetError:
         return
-    except Exception:
-        log.exception("the chat page could not be told the news")
     await socket.close(code=WSCloseCode.GOING_AWAY)
 
 

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from bot.permissions import Permission, allowed
-from db.alerts import count_alerts
-from db.leads import count_leads
-from db.library import count_in_review
-from db.states import AlertState, LeadState
+from db.console import count_waiting
 from handlers.web.keys import ENGINE, Visitor
 
 
@@ -46,14 +43,15 @@ async def nav_items(request: web.Request, visitor: Visitor | None) -> list[NavIt
     if visitor is None or visitor.must_change:
         return []
     role = visitor.actor.role
-    badges: dict[str, int] = {}
     async with request.app[ENGINE].database.read() as session:
-        if allowed(role, Permission.REVIEW_ALERT):
-            badges["/alerts"] = await count_alerts(session, states=[AlertState.IN_REVIEW])
-        if allowed(role, Permission.REVIEW_LIBRARY):
-            badges["/library"] = await count_in_review(session)
-        if allowed(role, Permission.QUESTIONS):
-            badges["/questions"] = await count_leads(session, state=LeadState.OPEN)
+        waiting = await count_waiting(session)
+    badges: dict[str, int] = {}
+    if allowed(role, Permission.REVIEW_ALERT):
+        badges["/alerts"] = waiting.alerts
+    if allowed(role, Permission.REVIEW_LIBRARY):
+        badges["/library"] = waiting.edits
+    if allowed(role, Permission.QUESTIONS):
+        badges["/questions"] = waiting.leads
     return [
         NavItem(path, label, icon, _is_here(request.path, path), badges.get(path, 0))
         for path, label, icon, needs in _ITEMS
