@@ -20,7 +20,7 @@ from handlers.web.keys import ENGINE, FRAME_ANCESTORS, NOBODY_CSRF, VISITOR, Vis
 from handlers.web.problems import EXPECTED, Trouble, status_of, trouble_of
 from handlers.web.proxies import is_encrypted, visitor_address
 from handlers.web.rights import PasswordNeeded, SignInNeeded
-from handlers.web.views import page
+from handlers.web.views import page, static_version
 
 __all__ = ["add_headers", "errors", "sessions", "set_cookie", "status_of"]
 
@@ -47,6 +47,15 @@ _HEADERS = {
 }
 
 
+def _caching(request: web.Request) -> str:
+    """Pages are never kept. Scripts and styles are, when their address names this version; those that a script imports
+    do not, and are asked for again each time but only sent when they changed."""
+    if not request.path.startswith("/static/"):
+        return "no-store"
+    this_version = request.query_string == f"v={static_version()}"
+    return "public, max-age=31536000, immutable" if this_version else "no-cache"
+
+
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """For the signal `on_response_prepare`, so that streams and errors have the headers as well."""
     ancestors = request.get(FRAME_ANCESTORS, "")
@@ -58,8 +67,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers.setdefault(name, value)
     if is_encrypted(request, request.app[ENGINE].settings):
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    # Scripts and styles are asked for again each time but only sent when they changed; pages are never kept.
-    response.headers.setdefault("Cache-Control", "no-cache" if request.path.startswith("/static/") else "no-store")
+    response.headers.setdefault("Cache-Control", _caching(request))
 
 
 @web.middleware

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def setup_templates(app: web.Application, settings: Settings) -> None:
     )
     env.globals.update({kind.__name__: kind for kind in _ENUMS}, LEVELS=states.LEVEL_LABELS)
     env.globals.update(office=settings.office, portal=settings.portal, Permission=Permission)
-    env.globals.update(release_code=settings.release_code)
+    env.globals.update(release_code=settings.release_code, version=static_version())
     env.filters.update(
         time=partial(local_text, zone=settings.zone),
         clock=partial(clock_text, zone=settings.zone),
@@ -62,6 +63,15 @@ def setup_templates(app: web.Application, settings: Settings) -> None:
         count=count_text,
         input_time=partial(input_time, zone=settings.zone),
     )
+
+
+@cache
+def static_version() -> str:
+    """Changes with any script or style. It is part of their addresses, so browsers need not ask for them again."""
+    digest = hashlib.blake2b(digest_size=6)
+    for path in sorted(STATIC.iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def percent_text(share: float | None) -> str:
