@@ -167,6 +167,12 @@ class Settings(BaseSettings):
     )
     api_per_minute: int = Field(300, ge=1, le=1_000_000, description="接口：同一令牌每分钟最多多少次请求")
     release_code: bool = Field(False, description="发布预警、通过知识库修改时，必须输入两步验证的动态码")
+    secret_key: str = Field(
+        "",
+        max_length=200,
+        repr=False,
+        description="两步验证密钥在数据库里加密用的口令；留空则用数据目录下自动生成的 secret.key",
+    )
     metrics_token: str = Field(
         "", max_length=200, repr=False, description="读取 /metrics 的令牌；留空则只有本机可以读取"
     )
