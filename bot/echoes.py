@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from bot.alert_texts import AlertTexts
 from bot.clock import Clock
 from bot.messages import Incoming
+from bot.short_pages import without_link
 from db import echoes, incoming
 from db.echoes import Unconfirmed
 
@@ -59,9 +60,12 @@ class Echoes:
         return found
 
     def _find(self, connection: sa.Connection, waiting: list[Unconfirmed], message: Incoming) -> Unconfirmed | None:
-        said = _squeeze(message.text)
+        said = {
+            _squeeze(message.text),
+            _squeeze(without_link(message.text)),
+        }  # texts may end with a link of their own
         for place, delivery in enumerate(waiting):
-            if _squeeze(self._texts.get(connection, delivery.alert_id).text) == said:
+            if _squeeze(self._texts.get(connection, delivery.alert_id).text) in said:
                 return waiting.pop(place)
         return None
 

@@ -14,6 +14,7 @@ from bot.delivery import account_limits
 from bot.pacing import Limits
 from bot.quiet import in_quiet_hours
 from bot.settings import Settings
+from bot.short_pages import LINK_LABEL
 from db.alerts import count_deliveries
 from db.models import Account, Alert, Delivery, Group, LocalMessage, Person, Question, Send
 from db.rollup import verify_rollup
@@ -78,10 +79,11 @@ async def _twice(session: AsyncSession, settings: Settings) -> list[str]:
 
 
 async def local_arrivals(session: AsyncSession, text: str) -> Counter[str]:
-    """room id → how often the bot said `text` there, by the local channel's own record."""
+    """room id → how often the bot said `text` there, by the local channel's own record; also with a unit's link."""
+    linked = LocalMessage.text.startswith(f"{text}\n{LINK_LABEL}", autoescape=True)
     rows = await session.execute(
         sa.select(LocalMessage.room_id, sa.func.count())
-        .where(LocalMessage.sender_id.startswith("bot:"), LocalMessage.text == text)
+        .where(LocalMessage.sender_id.startswith("bot:"), sa.or_(LocalMessage.text == text, linked))
         .group_by(LocalMessage.room_id)
     )
     return Counter(dict(rows.all()))

@@ -249,7 +249,7 @@ class Sender:
         kept = self._texts.find(alert_id)
         if kept is None:
             kept = await self._database.share(self._texts.load, alert_id)
-        return kept
+        return self._texts.for_unit(kept, alert_id, claim.unit_id)
 
     async def _record_error(self, claim: Claim, error: SendError, *, partly: bool = False) -> None:
         self._tell_error(claim, error)

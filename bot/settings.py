@@ -146,6 +146,9 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "", description="预警短页面和联络员手机页从外网访问的地址，如 https://fz.example.gov.cn；留空则不给链接"
     )
+    push_links: bool = Field(
+        True, description="填了 public_url 时，机器人推送的预警末尾带上该单位的短链接（浏览计入该单位）"
+    )
     portal: bool = Field(True, description="是否开放门户问答页 /ask")
     portal_origins: Annotated[list[str], NoDecode] = Field(
         [], description="可以嵌入问答窗口的网站，如 https://www.example.gov.cn；留空表示不许嵌入"

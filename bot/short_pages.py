@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.alerts import related_number, rendered_text
@@ -29,6 +30,7 @@ SIGNATURE: Final = 9  # bytes; 72 bits cannot be guessed over a network
 _KEY: Final = "short pages"
 _TOKEN: Final = re.compile(r"/a/([A-Za-z0-9_-]{14,32})(?![A-Za-z0-9_-])")
 LINK_LABEL: Final = "核对真伪："
+_LINK_LINE: Final = re.compile(rf"\s*{LINK_LABEL}\s*\S+/a/[A-Za-z0-9_-]{{14,32}}\s*\Z")
 _MOST_LINKS: Final = 10  # in one message
 
 
@@ -116,11 +118,24 @@ async def prepare(session: AsyncSession) -> None:
 async def text_to_share(session: AsyncSession, settings: Settings, alert: Alert, unit_id: int) -> str:
     """The alert as a liaison of the unit passes it on: with the unit's link, where there is one and room for it."""
     text = rendered_text(alert, settings, await related_number(session, alert))
-    key = await store.find_secret(session, _KEY)
+    return with_link(text, settings, await store.find_secret(session, _KEY), alert.id, unit_id)
+
+
+def with_link(text: str, settings: Settings, key: bytes | None, alert_id: int, unit_id: int) -> str:
+    """The text, and the unit's link as its last line, where pages are reached from outside and there is room."""
     if not settings.public_url or key is None:
         return text
-    shared = f"{text}\n{LINK_LABEL}{settings.public_url.rstrip('/')}/a/{make_token(key, alert.id, unit_id)}"
-    return shared if len(shared) <= MAX_TEXT else text
+    linked = f"{text}\n{LINK_LABEL}{settings.public_url.rstrip('/')}/a/{make_token(key, alert_id, unit_id)}"
+    return linked if len(linked) <= MAX_TEXT else text
+
+
+def without_link(text: str) -> str:
+    """What was said without that last line; platforms change the white space around it at will."""
+    return _LINK_LINE.sub("", text)
+
+
+def read_key(connection: sa.Connection) -> bytes | None:
+    return store.read_secret(connection, _KEY)
 
 
 async def linked_alerts(session: AsyncSession, text: str) -> list[int]:

@@ -32,6 +32,7 @@ class Claim:
     group_id: int | None = None
     text: str = ""
     card: bool = False  # a link card, which has a budget of its own
+    unit_id: int | None = None  # whose group it is
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,7 @@ def _next_delivery(*, cards: bool) -> sa.Select[Any]:
             _DELIVERIES.c.group_id,
             _DELIVERIES.c.attempts,
             _GROUPS.c.room_id,
+            _GROUPS.c.unit_id,
             _GROUPS.c.state.label("group_state"),
             _ALERTS.c.kind,
         )
@@ -328,7 +330,9 @@ def _claim_alike(
                 continue
             attempt = row.attempts + 1
             card = row.kind is ContentKind.LINK
-            claim = Claim(Delivery, row.id, row.room_id, attempt, row.alert_id, row.group_id, card=card)
+            claim = Claim(
+                Delivery, row.id, row.room_id, attempt, row.alert_id, row.group_id, card=card, unit_id=row.unit_id
+            )
             claims[row.account_id] = claim
             starts.append({"row": row.id, "start": wanted[row.account_id].planned, "attempt": attempt})
         if dead:

@@ -21,6 +21,12 @@ async def find_secret(session: AsyncSession, name: str) -> bytes | None:
     return value
 
 
+def read_secret(connection: sa.Connection, name: str) -> bytes | None:
+    """`find_secret` for the transactions that many share."""
+    value: bytes | None = connection.execute(sa.select(Secret.value).where(Secret.name == name)).scalar()
+    return value
+
+
 async def make_secret(session: AsyncSession, name: str) -> bytes:
     """The key of this name, made now if there is none: two processes get the same one."""
     fresh = upsert(session, Secret).values(name=name, value=secrets.token_bytes(32)).on_conflict_do_nothing()

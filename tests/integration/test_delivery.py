@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot import alerts
+from bot.alerts import rendered_text
 from bot.clock import SystemClock
 from bot.delivery import decide_unknown
 from bot.errors import (
@@ -21,8 +22,9 @@ from bot.errors import (
     Throttled,
     WrongState,
 )
+from bot.short_pages import find_page, prepare, without_link
 from db.alerts import count_deliveries
-from db.models import Account, Group, Reach, Reply
+from db.models import Account, Delivery, Group, Reach, Reply
 from db.session import Database
 from db.states import AccountState, AlertState, DeliveryState, GroupState, Severity, Way
 from tests.fakes import FakeChannel
@@ -66,6 +68,34 @@ async def test_every_group_once_upper_levels_first(database: Database, world: Wo
         ways = (await session.scalars(sa.select(Reach.way).where(Reach.alert_id == alert.id))).all()
         assert list(ways) == [Way.PUSH] * len(world.groups)
     assert await balanced(database, alert.id)
+
+
+async def test_each_group_gets_its_units_link_and_the_echo_still_confirms(database: Database, world: World) -> None:
+    async with database.write() as session:
+        await prepare(session)
+    channel, released = FakeChannel(CLOCK, ("心防1号",)), []
+    for settings in (quick_settings(public_url="https://fz.example.cn/", push_links=True), SETTINGS):
+        alert = await release(database, world, settings, CLOCK.now())
+        released.append(alert)
+        async with Post(database, settings, channel, CLOCK):
+            await until(lambda alert=alert: settled(database, alert.id))  # type: ignore[misc]
+            await until(lambda alert=alert: confirmed(database, alert.id))  # type: ignore[misc]
+    said = [arrived.message.text for arrived in channel.arrived]
+    linked, plain = said[: len(world.groups)], said[len(world.groups) :]
+    async with database.read() as session:
+        for text, group in zip(linked, world.groups, strict=True):
+            body, _, address = text.rpartition("\n核对真伪：https://fz.example.cn/a/")
+            assert body == without_link(text) == rendered_text(released[0], SETTINGS)
+            page = await find_page(session, address, now=CLOCK.now())
+            assert page is not None
+            assert page.unit_id == group.unit_id
+    assert not [text for text in plain if "/a/" in text]
+
+
+async def confirmed(database: Database, alert_id: int) -> bool:
+    async with database.read() as session:
+        waiting = sa.select(sa.func.count()).where(Delivery.alert_id == alert_id, Delivery.echo_at.is_(None))
+        return not await session.scalar(waiting)
 
 
 async def test_more_urgent_alerts_and_replies_overtake(database: Database, world: World) -> None:
