@@ -1,19 +1,21 @@
 """Is somebody losing money right now? Already paid, gave a code, is sharing the screen, installed the app.
 
-Two readers, both explainable. The patterns of ``acts.py`` find an act that is told as done or happening (了, 已经, 刚,
-正在); where none fits, the signs of ``signs_of_loss.py`` are weighed together. Denials, conditions, requests not yet
-followed, old cases, hearsay and everyday payments are taken away again. A loss told at length counts with a word of
-now, a plea for help, or where it surely is about fraud and about one's own people.
+Three readers, whose findings are weighed together. The patterns of ``acts.py`` find an act that is told as done or
+happening (了, 已经, 刚, 正在), unless it is denied, supposed, only asked for, old, heard or an everyday payment; the
+signs of ``signs_of_loss.py`` are there or not; ``loss_model.py`` knows how such things are worded. The weights are
+fitted (``benchmarks/fit_signs.py``), so that neither a pattern nor a word decides alone.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from content.acts import FAMILY, GIVING, NUMBER, PAY_VERBS, SECRETS, TABLES
-from content.signs_of_loss import ACTS, SIGNS, probability, signs_of
+from content.loss_model import loss_leaning
+from content.signs_of_loss import SIGNS, probability, signs_of
 
 if TYPE_CHECKING:
     from content.matching import Match
@@ -90,10 +92,6 @@ _PERHAPS_FRAUD: Final = 0.5
 _CIVIL: Final = re.compile(r"商家|驾校|教练|健身|房子(?!.{0,4}抵押)|买房|会员卡|老赖|物业")
 _FOUL: Final = re.compile(r"骗|假|拉黑|失联|联系不|消失|跑路|搬空|根本(?:没|不)|冒充")
 """A quarrel about a bargain is no emergency, unless there is talk of something foul."""
-_GRAVE: Final = re.compile(
-    r"骗|诈|验证码|密码|共享|远程|控制|怎么办|咋|救|撤回|被[划扣刷转]|反应过来|对方|陌生|骗子|钱没|没了"
-)
-"""What lets signs be weighed although the text hardly sounds like fraud."""
 _COMPILED: Final = [
     (kind, certain, re.compile("|".join(f"(?:{pattern})" for pattern in patterns)))
     for certain, table in TABLES
@@ -142,10 +140,31 @@ _PASTED: Final = 2.5
 _OWN_PLEA: Final = re.compile(r"怎么办|咋办|咋整|被骗|追得?回|撤回|止付")
 _LONGEST: Final = 400
 """People in an emergency write little; a longer text is a pasted message or an article, read only at its start."""
-_TOLD_BY_SIGNS: Final = 0.5
-_TOLD_THOUGH_UNLIKELY: Final = 0.8
-_TELLING: Final = ACTS | {"they vanish", "they ask for more"}
-_WORTH_WEIGHING: Final = 0.12
+_TOLD_BY_SIGNS: Final = 0.4
+"""Below one half: a needless instruction costs less than a missed loss."""
+_TOLD_BY_WORDING: Final = 0.85
+"""Where no sign says what has happened."""
+_HOPELESS: Final = -6.0
+"""Nats of wording below which nothing else is looked at: most of what is written in groups."""
+_AGAINST: Final = {
+    "jest": _JEST,
+    "averted": _AVERTED,
+    "news": _NEWS,
+    "another told": _HEARSAY,
+    "old": _OLD,
+    "lately": _STILL,
+    "now": _NOW,
+    "cry for help": _PLEA,
+    "own deed": _OWN,
+    "undone": _STILL_UNDONE,
+    "only supposed": _SUPPOSED,
+    "money comes in": _INCOMING,
+    "claimed": _CLAIMED,
+    "in the family": _HOMELY,
+    "of every day": _EVERYDAY,
+    "words of fraud": _FRAUD_CONTEXT,
+    "quarrel": _CIVIL,
+}
 _KIND_OF_SIGN: Final = {
     "they are at it": "sharing",
     "act done": "paid",
@@ -188,12 +207,50 @@ def sounds_of(match: Match) -> Sounds:
 
 
 def emergency_in(match: Match) -> Emergency | None:
-    """The emergency told in a matched message: by the patterns of acts, or by many signs of a loss together."""
+    """The emergency told in a matched message: patterns, signs of a loss and the wording, weighed together."""
+    text = read_for_signs(match.text)
+    wording = loss_leaning(text)
     sounds = sounds_of(match)
+    if wording < _HOPELESS or is_pasted(text, sounds.scammer):
+        return None
     found = find_emergency(match.text, match.fraud, sounds.scammer)
-    if found is not None or any(hit.phrase.parts == (match.text,) for hit in match.hits):
-        return found  # a message that is nothing but a word of the library names a type and tells nothing
-    return _by_signs(match.text, match.fraud, sounds)
+    if any(hit.phrase.parts == (match.text,) for hit in match.hits):
+        return found  # a message that is nothing but a word of the library names a type and tells nothing more
+    signs = signs_in(text, sounds, found)
+    told_in_words = found is not None or not _KIND_OF_SIGN.keys().isdisjoint(signs)
+    if probability(signs, wording) < (_TOLD_BY_SIGNS if told_in_words else _TOLD_BY_WORDING):
+        return None
+    return found or _by_signs(text, signs)
+
+
+def read_for_signs(text: str) -> str:
+    """``text`` (normalised) as far as it is read, with dialect's particles as 了."""
+    return _PARTICLES.sub("了", text[:_LONGEST])
+
+
+def is_pasted(text: str, scammer_lead: float) -> bool:
+    """Whether somebody else's message is shown, which is not the resident's own deed."""
+    return scammer_lead > _PASTED and not _OWN_PLEA.search(text)
+
+
+def signs_in(text: str, sounds: Sounds, found: Emergency | None) -> dict[str, float]:
+    """All that is weighed of a text: signs of a loss, what speaks against it, and whether a pattern ``found`` one."""
+    signs = signs_of(text, *sounds)
+    signs |= {name: 1.0 for name, pattern in _AGAINST.items() if pattern.search(text)}
+    if not _DEED.search(text) and (_ASKED_TO.search(text) or _IS_IT_TRUE.search(text)):
+        signs["only asked to"] = 1.0
+    if _is_headline(text):
+        signs["headline"] = 1.0
+    if found is not None:
+        signs["a pattern fits"] = 1.0
+        signs |= {f"pattern of {kind}": 1.0 for kind in found.kinds}
+    return signs
+
+
+def _by_signs(text: str, signs: Mapping[str, float]) -> Emergency:
+    kinds = tuple(dict.fromkeys(kind for sign, kind in _KIND_OF_SIGN.items() if sign in signs)) or ("paid",)
+    words = tuple(SIGNS[sign].search(text)[0] for sign in _KIND_OF_SIGN if sign in signs)  # type: ignore[index]
+    return Emergency(kinds, words or (text[:_STORY_FROM],))
 
 
 def find_emergency(text: str, fraud_score: float = 0.5, scammer_lead: float = 0.0) -> Emergency | None:
@@ -228,34 +285,8 @@ def _speaks_of_fraud(text: str, fraud_score: float) -> bool:
     return fraud_score >= _PERHAPS_FRAUD and _ROLES.search(text) is not None
 
 
-def _by_signs(text: str, fraud_score: float, sounds: Sounds) -> Emergency | None:
-    text = _PARTICLES.sub("了", text[:_LONGEST])
-    if not worth_weighing(text, fraud_score, sounds.scammer):
-        return None
-    signs = signs_of(text, *sounds)
-    kinds = tuple(dict.fromkeys(kind for sign, kind in _KIND_OF_SIGN.items() if sign in signs))
-    if not _DEED.search(text) and (_ASKED_TO.search(text) or _IS_IT_TRUE.search(text)):
-        return None  # who was only asked to, or wonders, is in time
-    unlikely = (
-        signs.keys().isdisjoint(("told", "own"))
-        or _EVERYDAY.search(text) is not None
-        or _TELLING.isdisjoint(signs)
-        or (fraud_score < _WORTH_WEIGHING and not _GRAVE.search(text))
-    )
-    if not kinds or probability(signs) < (_TOLD_THOUGH_UNLIKELY if unlikely else _TOLD_BY_SIGNS):
-        return None
-    return Emergency(kinds, tuple(SIGNS[sign].findall(text)[0] for sign in _KIND_OF_SIGN if sign in signs))
-
-
 def _is_headline(text: str) -> bool:
     return _HEADLINE.search(text) is not None and not _PLEA.search(text) and not _OWN.search(text)
-
-
-def worth_weighing(text: str, fraud_score: float, scammer_lead: float) -> bool:
-    """Whether signs are weighed at all: not where the text is pasted, heard, old, averted, supposed or a claim."""
-    if (scammer_lead > _PASTED and not _OWN_PLEA.search(text)) or not _may_tell_one(text, fraud_score):
-        return False
-    return not any(each.search(text) for each in (_STILL_UNDONE, _SUPPOSED, _INCOMING, _CLAIMED, _HOMELY))
 
 
 def _said_before(text: str) -> dict[str, str]:
