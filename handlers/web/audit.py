@@ -72,6 +72,7 @@ ACTIONS = {
     "user.sessions_ended": "退出其他登录",
     "backup.make": "自动备份",
     "audit.tidy": "清理到期的审计日志",
+    "audit.export": "导出审计日志",
     "lead.close": "处理线索",
     "library.begin": "开始修改诈骗类型",
     "library.edit": "修改诈骗类型",

@@ -11,6 +11,7 @@ from handlers.web import (
     alerts,
     audience,
     audit,
+    audit_files,
     auth,
     group_warning,
     health,
@@ -178,6 +179,7 @@ ROUTES: list[Route] = [
     Route("POST", "/people/{id}/unbind", people.end_binding, P.PEOPLE),  # staff: administrators only
     #
     Route("GET", "/audit", audit.audit_page, P.AUDIT),
+    Route("GET", "/audit/files/{name}", audit_files.audit_file, P.AUDIT),
     #
     Route("GET", "/system", system.system_page, P.USERS),
     Route("GET", "/settings", settings_page.settings_page, P.USERS),

@@ -6,12 +6,14 @@ from typing import Any
 
 import aiohttp_jinja2
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import NotFound
 from bot.identity import Actor
 from bot.sheets import write_csv
 from bot.short_pages import ShortPage, count_view, find_page, short_path
 from db.alerts import find_alert
+from db.models import Alert
 from db.pictures import find_picture
 from db.seen import list_seen
 from handlers.web.forms import path_id
@@ -60,16 +62,21 @@ async def links(request: web.Request, _actor: Actor) -> web.StreamResponse:
         alert = await find_alert(session, path_id(request))
         if alert is None or alert.released_at is None:
             raise NotFound("没有这条已发布的预警")
-        table = [
-            (code, name, host + await short_path(session, alert.id, unit_id), visits)
-            for unit_id, code, name, visits in await list_seen(session, alert.id)
-        ]
+        table = await links_csv(session, alert, host)
     return web.Response(
-        body=write_csv(("单位编码", "单位", "本单位专用链接", "打开人次（每人每天一次，不含下级）"), table),
+        body=table,
         content_type="text/csv",
         charset="utf-8",
         headers={"Content-Disposition": f'attachment; filename="links-{alert.number}.csv"'},
     )
+
+
+async def links_csv(session: AsyncSession, alert: Alert, host: str) -> bytes:
+    table = [
+        (code, name, host + await short_path(session, alert.id, unit_id), visits)
+        for unit_id, code, name, visits in await list_seen(session, alert.id)
+    ]
+    return write_csv(("单位编码", "单位", "本单位专用链接", "打开人次（每人每天一次，不含下级）"), table)
 
 
 async def _page(request: web.Request) -> ShortPage:

@@ -380,3 +380,70 @@ async def test_the_overview(console: Console, county: County, author: Program) -
     now = (await author.get("/overview")).json
     assert (now["in_review"], now["open_leads"], now["alarms"]) == (1, 2, 1)
     assert [account["name"] for account in now["accounts"]] == ["心防一号"]
+
+
+# ── steps in the tree ──
+
+
+async def test_a_unit_is_previewed_moved_and_moved_back(console: Console, county: County, author: Program) -> None:
+    path, asked = f"/units/{county.village.id}", {"step": "move", "target": county.west.id}
+    plan = (await author.post(f"{path}/steps/preview", asked)).json
+    assert (plan["unit"]["name"], plan["target"]["name"], plan["groups"]) == ("基湖村", "洋山镇", 1)
+    confirmed = asked | {"basis": plan["basis"], "confirm": "基湖村"}
+    assert (await author.post(f"{path}/steps", confirmed | {"confirm": "基湖"})).json["error"]["fields"]
+    done = (await author.post(f"{path}/steps", confirmed)).json
+    assert done["unit"]["parent_id"] == county.west.id
+    assert (await author.post(f"{path}/steps", confirmed)).status in (409, 422)
+    taken = (await author.get(f"{path}/steps")).json["items"]
+    assert [(one["entry"], one["undoable"]) for one in taken] == [(done["entry"], True)]
+    assert (await author.post(f"/units/{county.east.id}/undo/{done['entry']}")).status == 404
+    back = await author.post(f"{path}/undo/{done['entry']}")
+    assert back.json["parent_id"] == county.east.id
+    assert (await author.post(f"{path}/undo/{done['entry']}")).status == 409
+
+
+async def test_units_and_groups_are_retired_and_restored(county: County, author: Program) -> None:
+    path = f"/units/{county.east.id}"
+    for step, state in (("retire", "retired"), ("restore", "active")):
+        plan = (await author.post(f"{path}/steps/preview", {"step": step})).json
+        asked = {"step": step, "basis": plan["basis"], "confirm": "菜园镇"}
+        assert (await author.post(f"{path}/steps", asked)).json["unit"]["state"] == state
+    group = f"/groups/{county.groups[1].id}"
+    assert (await author.post(f"{group}/retire")).json["state"] == "retired"
+    assert (await author.post(f"{group}/restore")).json["state"] == "active"
+
+
+async def test_the_audit_log_leaves_as_a_file_and_says_so(console: Console, county: County, chief: Program) -> None:
+    async with console.database.write() as session:
+        session.add(
+            AuditEntry(at=console.clock.now(), actor="=1+1", origin="", action="alert.start", subject="@x", detail={})
+        )
+    one = await chief.call("GET", "/audit/export.csv", headers={"Accept": "text/csv"}, group="alert")
+    lines = one.text.splitlines()
+    assert len(lines) == 2
+    assert "'=1+1" in lines[1]
+    assert "发布" in lines[1]
+    book = await chief.call("GET", "/audit/export.xlsx", headers={"Accept": "*/*"})
+    assert book.status == 200
+    entries = (await chief.get("/audit", group="audit")).json["items"]
+    assert [(entry["action"], entry["detail"].get("group")) for entry in entries] == [
+        ("audit.export", ""),
+        ("audit.export", "alert"),
+    ]
+
+
+async def test_settings_show_no_secret(console: Console) -> None:
+    admin = await program(console, Role.ADMIN)
+    rows = {row["name"]: row for row in (await admin.get("/settings")).json["items"]}
+    assert rows["office"]["value"]
+    assert "of the tests" not in str(rows)
+
+
+async def test_the_timeline_counts_up(console: Console, county: County, author: Program, chief: Program) -> None:
+    alert = await _submitted(author)
+    await chief.post(f"/alerts/{alert['id']}/release", {"version": alert["version"]})
+    await fold(console)
+    found = (await author.get(f"/reach/{alert['id']}/timeline")).json
+    assert {strand["unit"]["name"] for strand in found["strands"] if strand["unit"]} <= {"菜园镇", "洋山镇"}
+    links = await author.call("POST", f"/alerts/{alert['id']}/links.csv", headers={"Accept": "text/csv"})
+    assert "/a/" in links.text

@@ -30,11 +30,13 @@ GET    /alerts/{id}/deliveries               apr  read
 POST   /alerts/{id}/deliveries/{delivery}    apr  write
 POST   /alerts/{id}/remind                   apr  write
 GET    /alerts/{id}/picture                  apr  read
+POST   /alerts/{id}/links.csv                apr  write
 POST   /pictures                             apr  write
 POST   /audience/preview                     apr  read
 GET    /reach                                aprl read
 GET    /reach/{alert}                        aprl read
 GET    /reach/{alert}/missing                aprl read
+GET    /reach/{alert}/timeline               aprl read
 GET    /reach/{alert}/forwards               aprl read
 GET    /league                               aprl read
 GET    /units/{id}/record                    aprl read
@@ -44,6 +46,12 @@ GET    /groups                               aprl read
 GET    /groups/{id}                          aprl read
 PUT    /groups/{id}/warning                  ap   write
 PUT    /groups/{id}/account                  ap   write
+POST   /groups/{id}/retire                   ap   write
+POST   /groups/{id}/restore                  ap   write
+GET    /units/{id}/steps                     ap   read
+POST   /units/{id}/steps/preview             ap   read
+POST   /units/{id}/steps                     ap   write
+POST   /units/{id}/undo/{entry}              ap   write
 GET    /registry/gaps                        ap   read
 POST   /registry/preview                     ap   read
 POST   /registry/import                      ap   write
@@ -90,6 +98,9 @@ POST   /library/revisions/{id}/approve       ar   release
 POST   /library/preview                      apr  read
 POST   /library/try                          apr  read
 GET    /audit                                ar   read
+GET    /audit/export.xlsx                    ar   read
+GET    /audit/export.csv                     ar   read
+GET    /settings                             a    admin
 GET    /users                                a    admin
 POST   /users                                a    admin
 GET    /users/{id}                           a    admin
@@ -122,7 +133,7 @@ async def county(console: Console) -> County:
 
 
 def address(path: str) -> str:
-    for name in ("{id}", "{delivery}", "{alert}"):
+    for name in ("{id}", "{delivery}", "{alert}", "{entry}"):
         path = path.replace(name, "987654")
     return path.replace("{type}", "nothing")
 

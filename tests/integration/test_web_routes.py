@@ -133,6 +133,7 @@ POST /people/{id}/role                    apr
 POST /people/{id}/links                   apr
 POST /people/{id}/unbind                  apr
 GET  /audit                               ar
+GET  /audit/files/{name}                  ar
 GET  /system                              a
 GET  /settings                            a
 GET  /users                               a
@@ -179,7 +180,7 @@ def address(path: str) -> str:
         .replace("{entry}", "987654")
         .replace("{token}", "0" * 24)
         .replace("{type}", "nothing")
-        .replace("{name}", "table.csv")
+        .replace("{name}", "audit.csv" if path.startswith("/audit") else "table.csv")
     )
 
 

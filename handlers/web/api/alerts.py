@@ -25,6 +25,7 @@ from handlers.web.api.models import alerts as shapes
 from handlers.web.api.models.common import Id, Page, Reason, page_of
 from handlers.web.audience import describe, find_chosen, view_audience
 from handlers.web.progress import get_progress
+from handlers.web.short_page import links_csv
 
 STEPS = {
     "edit": {"submit"},  # a draft
@@ -213,6 +214,15 @@ async def deliveries(
     )
     total = getattr(counts, query.state.value) if query.state else counts.total
     return page_of([shapes.DeliveryRow.model_validate(row) for row in rows], total=total, query=query)
+
+
+async def links(call: Call, session: AsyncSession, id: Id) -> File:
+    """Makes those that there are not yet: hence no GET."""
+    alert = await alerts.get_alert(session, id)
+    if alert.released_at is None:
+        raise NotFound("没有这条已发布的预警")
+    host = call.engine.settings.public_url.rstrip("/")
+    return File(await links_csv(session, alert, host), "text/csv", f"links-{alert.number}.csv")
 
 
 async def upload_picture(call: Call, body: shapes.PictureUpload) -> shapes.Picture:

@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.permissions import PERMISSIONS, Permission
 from bot.second_factor import turn_off_for
+from bot.settings_view import list_settings
+from bot.sheets import XLSX_TYPE
 from bot.tokens import revoke_token
 from bot.users import (
     create_user,
@@ -28,10 +30,11 @@ from db.listing import page_users
 from db.models import Alert, ApiToken, Unit, User
 from db.states import AlertState, TokenScope
 from db.tokens import list_tokens
-from handlers.web.api.definitions import Call
+from handlers.web.api.definitions import Call, File
 from handlers.web.api.models import desk as shapes
 from handlers.web.api.models.alerts import AlertSummary
 from handlers.web.api.models.common import Found, Id, Listing, Named, Page, page_of
+from handlers.web.audit_files import export
 
 LAGGARDS = 8
 
@@ -83,6 +86,21 @@ async def audit(call: Call, session: AsyncSession, query: shapes.AuditListing) -
     )
     shown = [shapes.AuditEntry.model_validate(entry) for entry in found[: query.limit]]
     return Page(items=shown, total=None, next=shown[-1].id if len(found) > query.limit else None)
+
+
+async def audit_xlsx(call: Call, query: shapes.AuditExport) -> File:
+    data = await export(call.engine, call.actor, "audit.xlsx", group=query.group, search=query.search)
+    return File(data, XLSX_TYPE, "审计日志.xlsx")
+
+
+async def audit_csv(call: Call, query: shapes.AuditExport) -> File:
+    data = await export(call.engine, call.actor, "audit.csv", group=query.group, search=query.search)
+    return File(data, "text/csv", "审计日志.csv")
+
+
+async def settings(call: Call) -> Found[shapes.Setting]:
+    """As they are in force; what is secret shows only whether it is set."""
+    return Found(items=[shapes.Setting.model_validate(row) for row in list_settings(call.engine.settings)])
 
 
 # ── the caller ──────────────────────────────────────────────────────────────

@@ -17,9 +17,10 @@ from db.figures import (
 from db.leagues import count_span_seen, get_span_figures, list_alert_ids, list_months, list_relayers, read_league
 from db.models import Alert, Unit
 from db.periods import BadPeriod, Period, Span, find_span, parse_period, recent_months
+from db.timeline import read_timeline
 from handlers.web.api.definitions import Call
 from handlers.web.api.models import reach as shapes
-from handlers.web.api.models.common import Found, Id, Page, page_of
+from handlers.web.api.models.common import Found, Id, Named, Page, page_of
 from handlers.web.api.registry import visible_unit
 
 MONTHS = 12  # of a record, when nothing else is asked for
@@ -58,6 +59,25 @@ async def forwards(call: Call, session: AsyncSession, alert: Id, query: shapes.R
     shown = [shapes.Forward.model_validate(row) for row in rows[: query.limit]]
     more = query.cursor + query.limit if len(rows) > query.limit else None
     return Page(items=shown, total=None, next=more)
+
+
+async def timeline(call: Call, session: AsyncSession, alert: Id, query: shapes.ReachAsk) -> shapes.Timeline:
+    """At each step, in seconds from the release: what had been reached in each child so far."""
+    found, unit = await _seen(call, session, alert, query.unit)
+    steps = await read_timeline(session, found, unit)
+    return shapes.Timeline(
+        seconds=list(steps.seconds),
+        strands=[
+            shapes.Strand(
+                unit=None if strand.unit is None else Named.model_validate(strand.unit),
+                expected_groups=strand.expected_groups,
+                expected_members=strand.expected_members,
+                groups=list(strand.groups),
+                members=list(strand.members),
+            )
+            for strand in steps.strands
+        ],
+    )
 
 
 async def _seen(call: Call, session: AsyncSession, alert_id: int, unit_id: int | None) -> tuple[Alert, Unit]:

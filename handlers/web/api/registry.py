@@ -58,7 +58,7 @@ async def visible_unit(call: Call, session: AsyncSession, unit_id: int) -> Unit:
 
 
 def _unit(unit: Unit) -> dict[str, Any]:
-    names = ("id", "code", "name", "kind", "level", "parent_id", "path", "liaison")
+    names = ("id", "code", "name", "kind", "level", "parent_id", "path", "liaison", "state")
     return {name: getattr(unit, name) for name in names} | {"tags": split_tags(unit.tags)}
 
 

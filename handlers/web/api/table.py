@@ -9,7 +9,7 @@ from bot import sheets
 from bot.permissions import Permission as P  # noqa: N817 - so that each operation stays on one line
 from bot.sheets import XLSX_TYPE
 from db.states import TokenScope
-from handlers.web.api import accounts, alerts, leads, library, office, people, reach, registry
+from handlers.web.api import accounts, alerts, leads, library, office, people, reach, registry, unit_steps
 from handlers.web.api.definitions import Operation as Op
 from handlers.web.rights import SIGNED_IN, SMALL
 
@@ -43,6 +43,15 @@ _BY_TAG: dict[str, list[Op]] = {
             "预警的图片",
             media=("image/png", "image/jpeg"),
         ),
+        Op(
+            "POST",
+            "/alerts/{id}/links.csv",
+            alerts.links,
+            P.SEE_ALERTS,
+            WRITE,
+            "各单位的专用短链接",
+            media=("text/csv",),
+        ),
         Op("POST", "/pictures", alerts.upload_picture, P.WRITE_ALERT, WRITE, "上传图片", status=201, limit=PICTURE),
         Op("POST", "/audience/preview", alerts.preview, P.WRITE_ALERT, READ, "受众预览：会发给多少群，何时发完"),
     ],
@@ -52,6 +61,7 @@ _BY_TAG: dict[str, list[Op]] = {
         Op("GET", "/reach/{alert}/missing", reach.missing, P.SEE, READ, "还没有收到的群"),
         Op("GET", "/league", reach.league, P.SEE, READ, "单位排行：一条预警，或一段时间"),
         Op("GET", "/units/{id}/record", reach.record, P.SEE, READ, "一个单位一段时间的触达"),
+        Op("GET", "/reach/{alert}/timeline", reach.timeline, P.SEE, READ, "触达随时间的变化，按下级单位"),
         Op("GET", "/reach/{alert}/forwards", reach.forwards, P.SEE, READ, "转发与报告的记录，最新的在前"),
     ],
     "单位与群": [
@@ -61,6 +71,12 @@ _BY_TAG: dict[str, list[Op]] = {
         Op("GET", "/groups/{id}", registry.read_group, P.SEE, READ, "一个群"),
         Op("PUT", "/groups/{id}/warning", registry.change_warning, P.REGISTRY, WRITE, "可否在群内提醒骗术"),
         Op("PUT", "/groups/{id}/account", registry.change_account, P.REGISTRY, WRITE, "改由另一账号负责"),
+        Op("POST", "/groups/{id}/retire", unit_steps.retire_group, P.REGISTRY, WRITE, "停用群"),
+        Op("POST", "/groups/{id}/restore", unit_steps.restore_group, P.REGISTRY, WRITE, "恢复群"),
+        Op("GET", "/units/{id}/steps", unit_steps.list_taken, P.REGISTRY, READ, "对单位做过的变动，最近十次"),
+        Op("POST", "/units/{id}/steps/preview", unit_steps.preview, P.REGISTRY, READ, "变动预览，不写入"),
+        Op("POST", "/units/{id}/steps", unit_steps.take, P.REGISTRY, WRITE, "移动、合并、停用或恢复单位"),
+        Op("POST", "/units/{id}/undo/{entry}", unit_steps.undo, P.REGISTRY, WRITE, "撤销一次变动"),
         Op("GET", "/registry/gaps", registry.gaps, P.REGISTRY, READ, "登记的缺口"),
         Op("POST", "/registry/preview", registry.preview, P.REGISTRY, READ, "导入预览，不写入", limit=ROWS),
         Op("POST", "/registry/import", registry.confirm, P.REGISTRY, WRITE, "导入预览过的表", limit=ROWS),
@@ -132,6 +148,11 @@ _BY_TAG: dict[str, list[Op]] = {
     ],
     "审计与用户": [
         Op("GET", "/audit", office.audit, P.AUDIT, READ, "审计日志，最新的在前"),
+        Op(
+            "GET", "/audit/export.xlsx", office.audit_xlsx, P.AUDIT, READ, "导出审计日志（Excel）", media=(XLSX_TYPE,)
+        ),
+        Op("GET", "/audit/export.csv", office.audit_csv, P.AUDIT, READ, "导出审计日志（CSV）", media=("text/csv",)),
+        Op("GET", "/settings", office.settings, P.USERS, ADMIN, "生效的设置"),
         Op("GET", "/users", office.list_users, P.USERS, ADMIN, "控制台用户"),
         Op("POST", "/users", office.add_user, P.USERS, ADMIN, "添加用户", status=201),
         Op("GET", "/users/{id}", office.read_user, P.USERS, ADMIN, "一个用户"),

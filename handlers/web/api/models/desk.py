@@ -117,6 +117,20 @@ class AuditListing(Listing):
     search: Search = Field("", description="在操作人和对象中查找")
 
 
+class AuditExport(In):
+    group: Search = Field("", description="操作的第一段，如 alert")
+    search: Search = Field("", description="在操作人和对象中查找")
+
+
+class Setting(Out):
+    name: str
+    variable: str = Field(description="环境变量的名称")
+    value: str
+    default: str
+    changed: bool
+    meaning: str
+
+
 class AuditEntry(Out):
     id: int
     at: datetime

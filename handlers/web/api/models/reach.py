@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from db.states import GroupMode, Severity, UnitKind
-from handlers.web.api.models.common import Id, In, Listing, Out
+from handlers.web.api.models.common import Id, In, Listing, Named, Out
 
 
 class ReachAsk(In):
@@ -54,6 +54,21 @@ class Figures(Out):
     coverage_members: float | None
     first_s: float | None = Field(description="发布到第一个群，秒")
     median_s: float | None = Field(description="发布到一半的群，秒")
+
+
+class Strand(Out):
+    """A child of the unit, or with `unit` null the unit's own groups; counted at each step."""
+
+    unit: Named | None
+    expected_groups: int
+    expected_members: int
+    groups: list[int]
+    members: list[int]
+
+
+class Timeline(Out):
+    seconds: list[int] = Field(description="各步的终点，从发布起算，秒")
+    strands: list[Strand]
 
 
 class Reach(Out):

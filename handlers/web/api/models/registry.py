@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from db.states import AccountState, GroupMode, GroupState, Role, UnitKind
+from bot.registry_moves import Step
+from db.states import AccountState, GroupMode, GroupState, Role, UnitKind, UnitState
 from handlers.web.api.models.common import Id, In, Line, Listing, Named, Number, Out, Search
 
 Code = Annotated[str, StringConstraints(max_length=40, pattern=r"^[A-Za-z0-9_-]*$")]
@@ -37,6 +38,7 @@ class Unit(Out):
     path: str = Field(description="从根到本单位的编码，每个以 / 结束")
     tags: list[str]
     liaison: str
+    state: UnitState
 
 
 class UnitFull(Unit):
@@ -66,6 +68,43 @@ class Warns(In):
 
 class HandOver(In):
     account_id: Id
+
+
+class StepAsk(In):
+    step: Step = Field(description="move 移动，merge 合并，retire 停用，restore 恢复")
+    target: Id | None = Field(None, description="移动：新的上级；合并：并入的单位；其他步骤不填")
+
+
+class StepConfirmed(StepAsk):
+    basis: Digest = Field(description="预览答复中的 basis：登记表有变动就不做")
+    confirm: Word = Field(description="单位的名称，以确认")
+
+
+class StepPlan(Out):
+    """What the step would change. `units` does not count the unit itself."""
+
+    step: Step
+    unit: Named
+    target: Named | None
+    units: int
+    groups: int
+    people: int
+    users: int
+    bind_codes: int
+    basis: str
+
+
+class StepDone(Out):
+    entry: int = Field(description="审计日志的编号，撤销时使用")
+    unit: UnitFull
+
+
+class StepTaken(Out):
+    entry: int
+    at: datetime
+    actor: str
+    action: str
+    undoable: bool
 
 
 class GapUnit(Out):
