@@ -176,6 +176,7 @@ async def _save(request: web.Request, actor: Actor, alert: Alert | None) -> web.
     post = await request.post()
     form = form_of_post(post)
     await _take_picture(request, form, post.get("picture"))
+    await _check_picture(request, form)
     content = form.content(engine.settings)
     now, submit = engine.clock.now(), text_of(post, "action") == "submit"
     try:
@@ -215,6 +216,17 @@ async def _take_picture(request: web.Request, form: AlertForm, upload: Any) -> N
         form.picture_id = picture.id
     except UserError as error:
         form.faults["picture_id"] = str(error)
+
+
+async def _check_picture(request: web.Request, form: AlertForm) -> None:
+    """The number of a picture comes back in a hidden field, where anything can stand."""
+    if form.picture_id is None:
+        return
+    async with request.app[ENGINE].database.read() as session:
+        found = form.picture_id < 2**31 and await find_picture(session, form.picture_id)
+    if not found:
+        form.picture_id = None
+        form.faults.setdefault("picture_id", "没有这张图片，请重新上传")
 
 
 async def _show(

@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from aiohttp import FormData
 from PIL import Image
@@ -306,3 +307,14 @@ async def test_an_empty_registry_says_what_to_do_first(sqlite_database: Database
         assert (await writer.get("/units")).shows("还没有单位和群")
         assert (await writer.get("/alerts")).shows("还没有预警", "写第一条预警")
         assert (await writer.get("/alerts/new")).status == 200
+
+
+@pytest.mark.parametrize("number", ["987654", str(2**40), str(2**70), "-1", "x"])
+async def test_a_picture_that_there_is_not_is_a_fault_beside_the_field(
+    console: Console, county: County, writer: Browser, number: str
+) -> None:
+    refused = await writer.post("/alerts", **form(kind="picture", picture_id=number))
+    assert refused.status == 422
+    assert refused.shows("图片")
+    async with console.database.read() as session:
+        assert not await session.scalar(sa.select(sa.func.count()).select_from(Alert))
