@@ -9,12 +9,13 @@ megabytes. (Triples were tried: three times the memory and time, and no better o
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from math import log1p
-from operator import add, lshift, mul, truediv
+from operator import add, mul
 from typing import Final
 
 LONGEST: Final = 1_500
@@ -38,29 +39,35 @@ def grams(text: str) -> list[str]:
     return [*text, *map(add, text, text[1:])]
 
 
+class _Lanes(dict[str, int]):
+    """Gram → all groups' values packed; worked out when a gram is first met, for most of a library's never are."""
+
+    def __init__(self, counts: Sequence[dict[str, float]]) -> None:
+        super().__init__()
+        self._counts = [(count.get, 1 / sum(count.values())) for count in counts]
+        self._known = frozenset().union(*counts)
+
+    def __missing__(self, gram: str) -> int:
+        if gram not in self._known:
+            return 0
+        shares = [get(gram, 0.0) * scale for get, scale in self._counts]
+        # Every group counts the same, so that a group with more examples does not win by its size.
+        strength = STRENGTH * len(shares) / sum(shares)
+        weight = _WEIGHT_BY_LENGTH[len(gram)]
+        lanes = array("I", [int(weight * log1p(strength * share)) if share else 0 for share in shares])
+        packed = int.from_bytes(lanes.tobytes(), sys.byteorder)
+        self[gram] = packed
+        return packed
+
+
 class Resemblance:
     """Scores of a text against the groups it was built from, in their order."""
 
     def __init__(self, groups: Sequence[Iterable[tuple[str, float]]]) -> None:
         """``groups``: for each, its (normalised text, weight) pairs."""
         counts = [_count(group) for group in groups]
-        background: dict[str, float] = {}
-        # Every group counts the same, so that a group with more examples does not win by its size.
-        for count in counts:
-            shares = map(mul, count.values(), repeat(1 / (len(groups) * sum(count.values()))))
-            background.update(zip(count, map(add, map(background.get, count, repeat(0.0)), shares), strict=True))
         self._size = len(groups) * _LANE_BYTES
-        self._packed: dict[str, int] = dict.fromkeys(background, 0)
-        for lane, count in enumerate(counts):
-            self._pack(count, background, lane * _LANE_BYTES * 8)
-
-    def _pack(self, count: dict[str, float], background: dict[str, float], shift: int) -> None:
-        """Add one group's lane; loops in C only, for the library has some hundred thousand of these values."""
-        strength = STRENGTH / sum(count.values())
-        usage = map(truediv, map(mul, count.values(), repeat(strength)), map(background.__getitem__, count))
-        weights = map(_WEIGHT_BY_LENGTH.__getitem__, map(len, count))
-        lanes = map(lshift, map(int, map(mul, weights, map(log1p, usage))), repeat(shift))
-        self._packed.update(zip(count, map(add, map(self._packed.__getitem__, count), lanes), strict=True))
+        self._packed = _Lanes(counts)
 
     def scores(self, text: str) -> list[float]:
         """For each group the log-likelihood of ``text`` (normalised) above the background's, in nats; ≥ 0.
@@ -69,9 +76,9 @@ class Resemblance:
         long texts.
         """
         text = text[:LONGEST]
-        total = sum(map(self._packed.get, grams(text), repeat(0)))
+        total = sum(map(self._packed.__getitem__, grams(text)))
         scale = 1 / (_SCALE * max(1, len(text)) ** LENGTH_POWER)
-        return [lane * scale for lane in array("I", total.to_bytes(self._size, "little"))]
+        return [lane * scale for lane in array("I", total.to_bytes(self._size, sys.byteorder))]
 
 
 def _count(group: Iterable[tuple[str, float]]) -> dict[str, float]:
