@@ -110,6 +110,19 @@ async def answer(
     return Answered("" if limited else _shown(message, said), said.kind, said.types, lead)
 
 
+def may_answer(knowledge: Knowledge, message: Incoming) -> bool:
+    """False when `answer` certainly stays silent, which needs no row: nearly everything that is said in groups."""
+    call = read_call(message)
+    text = "\n".join(part for part in (call.text, message.link_title) if part)
+    if not text and message.kind is not ContentKind.TEXT:
+        return message.private
+    if call.called or read_turn(text) is not None:
+        return True
+    with MATCH_TIME.timed():
+        reply = knowledge.asker.ask(text)
+    return _speaks_up(knowledge, call, reply)
+
+
 def _in_conversation(
     knowledge: Knowledge, call: Call, turn: Turn | None, dialog: _Dialog, now: datetime
 ) -> Said | None:

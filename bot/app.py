@@ -28,7 +28,7 @@ from bot.messages import Incoming
 from bot.presence import Presence
 from bot.relay import Relay
 from bot.roles import ALL, Part
-from bot.routing import Handler, Router
+from bot.routing import Handler, MayAct, Router, always
 from bot.scheduler import Scheduler
 from bot.settings import Settings
 from db.session import Database
@@ -58,6 +58,7 @@ class Engine:
         *,
         clock: Clock | None = None,
         parts: Collection[Part] = ALL,
+        may_act: MayAct[Services] = always,
     ) -> None:
         self.settings = settings
         self.parts = frozenset(parts)
@@ -69,6 +70,7 @@ class Engine:
         self.library = LibraryWatch(database, self.knowledge)
         self.live_alerts = LiveAlerts(settings, database, self.clock)
         self._handlers = handlers
+        self._may_act = may_act
         self._texts = AlertTexts(settings)
         self._mentions = Mentions()
         self.presence = Presence(settings, database, self.parts, self.clock)
@@ -100,7 +102,16 @@ class Engine:
     async def _start_sending(self) -> None:
         await self.live_alerts.start(self.events)
         services = Services(self.settings, self.knowledge, self.live_alerts)
-        router = Router(self.database, self.clock, self.events, self._handlers, services, self._texts, self._mentions)
+        router = Router(
+            self.database,
+            self.clock,
+            self.events,
+            self._handlers,
+            services,
+            self._texts,
+            self._mentions,
+            self._may_act,
+        )
         await self.delivery.start()
         for channel in self.channels.values():
             await channel.start(_patient(router.take), self._reporter(channel.name))

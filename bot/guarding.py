@@ -52,6 +52,11 @@ async def watch(
     return Answered(warning, AnswerKind.TALK, screening.types, not known) if warning or not known else None
 
 
+def may_watch(knowledge: Knowledge, message: Incoming) -> bool:
+    """Whether `watch` has something to do."""
+    return not message.private and knowledge.screener.screen(message.text).alarm
+
+
 async def _warning(
     session: AsyncSession,
     knowledge: Knowledge,

@@ -66,6 +66,19 @@ Handler = Callable[[Context[S]], Awaitable[Outcome | None]]
 
 SILENT = Outcome("silent")
 
+# Put together once: SQLAlchemy takes longer over a statement than SQLite over its answer.
+_CHANNEL: sa.BindParameter[str] = sa.bindparam("channel")
+_OF_ACCOUNT = sa.select(Account).where(Account.channel == _CHANNEL, Account.name == sa.bindparam("name"))
+_OF_ROOM = sa.select(Group).where(Group.channel == _CHANNEL, Group.room_id == sa.bindparam("room"))
+_OF_PERSON = sa.select(Person).where(Person.channel == _CHANNEL, Person.member_hash == sa.bindparam("member"))
+
+MayAct = Callable[[Incoming, S], bool]
+"""False when no handler would do anything with the message."""
+
+
+def always(_message: Incoming, _services: object) -> bool:
+    return True
+
 
 class Router(Generic[S]):
     def __init__(
@@ -77,9 +90,11 @@ class Router(Generic[S]):
         services: S,
         texts: AlertTexts,
         mentions: Mentions | None = None,
+        may_act: MayAct[S] = always,
     ) -> None:
         self._database = database
         self._mentions = mentions or Mentions()
+        self._may_act = may_act
         self._take_echoes = Echoes(texts, clock).take
         self._clock = clock
         self._events = events
@@ -91,6 +106,9 @@ class Router(Generic[S]):
         if message.is_self:  # no handler ever sees one
             if await self._database.share(self._take_echoes, message):
                 self._events.publish("deliveries", "reach")
+            return
+        if not self._may_act(message, self._services):
+            await self._database.share(_take_silently, (message, self._clock.now()))
             return
         outcome = await self._database.batched(lambda session: self._take(session, message))
         if outcome is None:
@@ -113,20 +131,17 @@ class Router(Generic[S]):
         return SILENT
 
     async def _context(self, session: AsyncSession, message: Incoming, now: datetime) -> Context[S] | None:
-        of_account = sa.select(Account).where(Account.channel == message.channel, Account.name == message.account)
-        account = await session.scalar(of_account)
+        channel = message.channel
+        account = await session.scalar(_OF_ACCOUNT, {"channel": channel, "name": message.account})
         if account is None:
             log.warning(
                 "message for an unknown account", extra={"channel": message.channel, "account": message.account}
             )
             return None
-        of_room = sa.select(Group).where(Group.channel == message.channel, Group.room_id == message.room_id)
-        group = None if message.private else await session.scalar(of_room)
-        of_person = sa.select(Person).where(
-            Person.channel == message.channel,
-            Person.member_hash == member_hash(message.channel, message.sender_id),
-        )
-        person = await session.scalar(of_person)
+        in_room = {"channel": channel, "room": message.room_id}
+        group = None if message.private else await session.scalar(_OF_ROOM, in_room)
+        member = member_hash(channel, message.sender_id)
+        person = await session.scalar(_OF_PERSON, {"channel": channel, "member": member})
         if person is not None and message.private:
             await keep_room(session, person.id, account.id, message.room_id, at=now)
         return Context(session, message, now, account, group, person, self._services)
@@ -152,6 +167,12 @@ class Router(Generic[S]):
                 inner.connection(), message.channel, message.message_id, outcome.name
             )
         )
+
+
+def _take_silently(connection: sa.Connection, taken: Sequence[tuple[Incoming, datetime]]) -> list[None]:
+    keys = [(message.channel, message.message_id) for message, _ in taken]
+    incoming.take(connection, keys, at=taken[0][1], outcome=SILENT.name)
+    return [None] * len(taken)
 
 
 def _take_once(connection: sa.Connection, message: Incoming, now: datetime) -> bool:

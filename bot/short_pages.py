@@ -138,9 +138,14 @@ def read_key(connection: sa.Connection) -> bytes | None:
     return store.read_secret(connection, _KEY)
 
 
+def has_link(message_text: str) -> bool:
+    """Whether a message may link to a short page."""
+    return "/a/" in message_text and _TOKEN.search(message_text) is not None
+
+
 async def linked_alerts(session: AsyncSession, text: str) -> list[int]:
     """Ids of the alerts whose short pages a message links to, in its order; links that we did not sign are ignored."""
-    if "/a/" not in text:
+    if not has_link(text):
         return []
     tokens = [match[1] for match in _TOKEN.finditer(text)][:_MOST_LINKS]
     key = await store.find_secret(session, _KEY) if tokens else None

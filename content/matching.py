@@ -80,7 +80,8 @@ class Match:
 
 
 class Matcher:
-    """Matches texts against one library; built once (0.3 s), then read-only and free of state."""
+    """Matches texts against one library; built once (0.3 s), then read-only. It remembers the last text: whoever answers
+    and whoever screens ask about the same one."""
 
     def __init__(
         self,
@@ -105,9 +106,16 @@ class Matcher:
                 [(line, 1.0) for line in kinds.get("warning", ())],
             ]
         )
+        self._last: tuple[str, Match] | None = None
 
     def match(self, text: str) -> Match:
         """Normalise ``text`` and rank every type. Total: any text, empty ones included, gets a ``Match``."""
+        last = self._last  # one look: other threads may replace it meanwhile
+        if last is None or last[0] != text:
+            self._last = last = (text, self._match(text))
+        return last[1]
+
+    def _match(self, text: str) -> Match:
         plain = normalise(text)
         hits = self._finder.find(plain)
         phrases = _evidence(hits)

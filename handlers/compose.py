@@ -12,7 +12,7 @@ from bot.clock import Clock, SystemClock
 from bot.roles import ALL, Part
 from bot.settings import Settings
 from db.session import Database
-from handlers.chat import chat_handlers
+from handlers.chat import chat_handlers, may_act
 
 
 def build_engine(
@@ -24,4 +24,4 @@ def build_engine(
         "wechaty": lambda: WechatyChannel(database, clock, settings),
     }
     channels = [makers[name]() for name in settings.channels]
-    return Engine(settings, database, channels, chat_handlers(), clock=clock, parts=parts)
+    return Engine(settings, database, channels, chat_handlers(), clock=clock, parts=parts, may_act=may_act)

@@ -24,7 +24,7 @@ from db.models import Account, Alert, Group, Person, Reach, Reply, Unit
 from db.models import Incoming as IncomingRow
 from db.session import Database
 from db.states import AlertState, ContentKind, GroupMode, Role, UnitKind
-from handlers.chat import chat_handlers
+from handlers.chat import chat_handlers, may_act
 from tests.factories import make_account, make_alert, make_group, make_unit
 from tests.fakes import FakeClock
 
@@ -62,7 +62,13 @@ class Chat:
         self.live = LiveAlerts(self.settings, database, self.clock)
         services = Services(self.settings, knowledge(), self.live)
         self.router = Router(
-            database, self.clock, self.events, chat_handlers(), services, AlertTexts(services.settings)
+            database,
+            self.clock,
+            self.events,
+            chat_handlers(),
+            services,
+            AlertTexts(services.settings),
+            may_act=may_act,
         )
         self.town = Town()
         self.account: Account
@@ -128,6 +134,15 @@ class Chat:
 
     async def say(self, sender: str, text: str, group: str = "", **values: Any) -> str:
         """What `sender` says in a group, or in the private chat; returns the reply, "" for silence."""
+        message = self.message(text, sender, group, **values)
+        await self.router.take(message)
+        async with self.database.read() as session:
+            query = sa.select(Reply.text).where(Reply.message_id == message.message_id)
+            reply: str | None = await session.scalar(query)
+        return reply or ""
+
+    def message(self, text: str, sender: str = "wang", group: str = "", **values: Any) -> Incoming:
+        """A new message in a group, or in the private chat."""
         self.last_id = message_id = f"m{next(self._numbers)}"
         room = self.town.groups[group].room_id or "" if group in self.town.groups else group or f"private:{sender}"
         fields: dict[str, Any] = {
@@ -142,10 +157,7 @@ class Chat:
             "text": text,
             "at": self.clock.now(),
         }
-        await self.router.take(Incoming(**(fields | values)))
-        async with self.database.read() as session:
-            reply: str | None = await session.scalar(sa.select(Reply.text).where(Reply.message_id == message_id))
-        return reply or ""
+        return Incoming(**(fields | values))
 
     async def outcome(self) -> str:
         """The name of the handler that took the last message."""

@@ -11,6 +11,7 @@ from bot.errors import UserError
 from bot.forwarding import record_report
 from bot.group_names import Found, find_groups, guess_groups
 from bot.liaison_links import link_for, renew_link
+from bot.messages import Incoming
 from bot.people import use_bind_code, void_bind_code
 from bot.permissions import Permission, allowed
 from bot.routing import Context, Outcome
@@ -40,6 +41,10 @@ from handlers.chat.command_parsing import (
 NAME = "command"
 RECENT = 3  # alerts in 转发统计
 Run = Callable[[Context[Services], Person, Unit, Command], Awaitable[Outcome | None]]
+
+
+def may_command(message: Incoming, _services: Services) -> bool:
+    return message.kind is ContentKind.TEXT and parse_command(read_call(message).text) is not None
 
 
 async def commands(context: Context[Services]) -> Outcome | None:

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from bot.app import Services
 from bot.forwarding import credited, record_forward
+from bot.messages import Incoming
 from bot.outdated import take_outdated
 from bot.picture_doubts import ask_a_person
 from bot.picture_matching import UNKNOWN_PICTURE
 from bot.routing import Context, Outcome
-from bot.short_pages import linked_alerts
+from bot.short_pages import has_link, linked_alerts
 from content.fingerprints import ForwardMatch
 from db.forwards import Standing, find_showing
 from db.models import Group
 from db.pictures import find_picture
 
 
+def may_forward(message: Incoming, services: Services) -> bool:
+    if message.private:
+        return False
+    text = _words(message)
+    shows = message.picture_id is not None or message.picture_doubts or message.link_url
+    return bool(shows or has_link(text) or (text and credited(services.live_alerts.match(text))))
+
+
+def _words(message: Incoming) -> str:
+    return "\n".join(part for part in (message.link_title, message.text) if part)
+
+
 async def forwards(context: Context[Services]) -> Outcome | None:
     message, group = context.message, context.group
-    text = "\n".join(part for part in (message.link_title, message.text) if part)
+    text = _words(message)
     if group is None:
         return None
     live = context.services.live_alerts

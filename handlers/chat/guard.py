@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from bot.app import Services
-from bot.guarding import watch
+from bot.guarding import may_watch, watch
+from bot.messages import Incoming
 from bot.routing import Context, Outcome
+
+
+def may_guard(message: Incoming, services: Services) -> bool:
+    return may_watch(services.knowledge, message)
 
 
 async def guard(context: Context[Services]) -> Outcome | None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from bot.answering import answer
+from bot.answering import answer, may_answer
 from bot.app import Services
+from bot.messages import Incoming
 from bot.routing import Context, Outcome
+
+
+def may_question(message: Incoming, services: Services) -> bool:
+    return may_answer(services.knowledge, message)
 
 
 async def questions(context: Context[Services]) -> Outcome | None:
