@@ -100,7 +100,16 @@ class Engine:
     async def _start_sending(self) -> None:
         await self.live_alerts.start(self.events)
         services = Services(self.settings, self.knowledge, self.live_alerts)
-        router = Router(self.database, self.clock, self.events, self._handlers, services, self._texts, self._mentions)
+        router = Router(
+            self.database,
+            self.clock,
+            self.events,
+            self._handlers,
+            services,
+            self._texts,
+            self._mentions,
+            self.live_alerts.look,
+        )
         await self.delivery.start()
         for channel in self.channels.values():
             await channel.start(_patient(router.take), self._reporter(channel.name))

@@ -64,6 +64,9 @@ class Outcome:
 Handler = Callable[[Context[S]], Awaitable[Outcome | None]]
 """Returns None to let the next handler look at the message."""
 
+Look = Callable[[Incoming], Awaitable[Incoming]]
+"""What takes too long for a transaction that many messages share, such as comparing a picture."""
+
 SILENT = Outcome("silent")
 
 
@@ -77,6 +80,7 @@ class Router(Generic[S]):
         services: S,
         texts: AlertTexts,
         mentions: Mentions | None = None,
+        look: Look | None = None,
     ) -> None:
         self._database = database
         self._mentions = mentions or Mentions()
@@ -85,6 +89,7 @@ class Router(Generic[S]):
         self._events = events
         self._handlers = handlers
         self._services = services
+        self._look = look
 
     async def take(self, message: Incoming) -> None:
         """The channels' `Deliver`. Returns when the message and everything it caused are durable."""
@@ -92,7 +97,8 @@ class Router(Generic[S]):
             if await self._database.share(self._take_echoes, message):
                 self._events.publish("deliveries", "reach")
             return
-        outcome = await self._database.batched(lambda session: self._take(session, message))
+        seen = await self._look(message) if self._look is not None else message
+        outcome = await self._database.batched(lambda session: self._take(session, seen))
         if outcome is None:
             return
         log.debug("message taken", extra={"channel": message.channel, "outcome": outcome.name})

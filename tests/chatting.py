@@ -62,7 +62,13 @@ class Chat:
         self.live = LiveAlerts(self.settings, database, self.clock)
         services = Services(self.settings, knowledge(), self.live)
         self.router = Router(
-            database, self.clock, self.events, chat_handlers(), services, AlertTexts(services.settings)
+            database,
+            self.clock,
+            self.events,
+            chat_handlers(),
+            services,
+            AlertTexts(services.settings),
+            look=self.live.look,
         )
         self.town = Town()
         self.account: Account
