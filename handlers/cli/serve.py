@@ -33,7 +33,6 @@ from handlers.compose import build_engine
 from handlers.web.app import create_web
 from handlers.web.status import create_status
 
-
 # How long the event loop keeps Python to itself while a thread of SQLite waits to hand over what it has read. With Python's
 # 5 ms a page of thirty statements waited 150 ms and more as soon as the loop was busy.
 SWITCH_SECONDS = 0.0005
