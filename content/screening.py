@@ -16,7 +16,7 @@ from content.library import Library
 from content.matching import Match, Matcher
 from content.resemblance import LONGEST
 
-ALARM_FROM: Final = 0.5
+ALARM_FROM: Final = 0.4
 """Probability from which a message alarms."""
 
 # Fitted on the project's own measuring sets (``benchmarks/eval``) and the library, then rounded; each part is
