@@ -43,7 +43,7 @@ ACCOUNTS, TOWNS, VILLAGES = 60, 8, 120
 GROUPS = 2_400
 GAP = 1.5  # seconds: what the default of 40 a minute allows
 AIM_MS = 300
-RAMP = 40.0  # seconds within which everybody arrives
+RAMP = 75.0  # seconds within which everybody arrives
 CSRF = secrets.token_urlsafe(24)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.addressing import Call, addressed_to, is_certain, read_call
 from bot.conversation import Act, Past, Said, Turn, asked_before, read_turn, respond, said_uncalled
 from bot.conversation_texts import with_hint
+from bot.duty import tell_of_emergency
 from bot.identity import member_hash
 from bot.knowledge import Knowledge
 from bot.messages import Incoming
@@ -25,7 +26,6 @@ from db.states import AnswerKind, ContentKind, Feedback, LeadReason
 
 MINUTE: Final = timedelta(minutes=1)
 KEPT_TEXT: Final = 1000  # characters of a question that are kept
-UNCALLED: Final = timedelta(minutes=3)  # so long "然后呢" in a group, said to nobody by name, may mean the bot
 PORTAL: Final = "portal"  # the channel of the dialog on web pages: a dialog is all that is known of the visitor
 
 _ONLY_TEXT = (
@@ -98,7 +98,10 @@ async def answer(
     turn = read_turn(text)
     wanted = turn is not None or call.called
     dialog = await _find_dialog(session, message, settings, now) if wanted else _Dialog((), None)
-    said = _in_conversation(knowledge, call, turn, dialog, now) or _as_question(knowledge, call, turn, dialog, text)
+    uncalled = timedelta(minutes=settings.uncalled_minutes)
+    said = _in_conversation(knowledge, call, turn, dialog, now, uncalled) or _as_question(
+        knowledge, call, turn, dialog, text
+    )
     if said is None:
         return None
     limited = await _over_limit(session, message, settings, now)
@@ -124,14 +127,14 @@ def may_answer(knowledge: Knowledge, message: Incoming) -> bool:
 
 
 def _in_conversation(
-    knowledge: Knowledge, call: Call, turn: Turn | None, dialog: _Dialog, now: datetime
+    knowledge: Knowledge, call: Call, turn: Turn | None, dialog: _Dialog, now: datetime, uncalled: timedelta
 ) -> Said | None:
-    """The reply to words that only make sense after the answer before."""
+    """The reply to words that only make sense after the answer before; ``uncalled``: how long they need no name."""
     if turn is None or call.to_other:
         return None
     last = dialog.last
     if not call.called:
-        fresh = last is not None and (turn.act is Act.NUMBER or now - last.asked_at <= UNCALLED)
+        fresh = last is not None and (turn.act is Act.NUMBER or now - last.asked_at <= uncalled)
         if not fresh or not said_uncalled(turn, dialog.past):
             return None
     return respond(knowledge.library, turn, dialog.past)
@@ -231,18 +234,19 @@ async def _record(
             waits.reason = said.lead
         return True
     about = dialog.told or question if about_dialog else question
-    await lead_store.add_lead(
-        session,
-        Lead(
-            question_id=about.id,
-            reason=said.lead,
-            group_id=about.group_id,
-            text=about.text,
-            account_id=account_id,
-            asker="" if message.private else message.sender_name[:40],
-            created_at=now,
-        ),
+    lead = Lead(
+        question_id=about.id,
+        reason=said.lead,
+        group_id=about.group_id,
+        text=about.text,
+        account_id=account_id,
+        asker="" if message.private else message.sender_name[:40],
+        created_at=now,
     )
+    await lead_store.add_lead(session, lead)
+    if said.lead is LeadReason.EMERGENCY:
+        where = "门户网页上" if message.channel == PORTAL else "私聊里" if message.private else "群里"
+        await tell_of_emergency(session, lead, where, settings, now)
     return True
 
 

@@ -110,6 +110,7 @@ class Engine:
             services,
             self._texts,
             self._mentions,
+            self.live_alerts.look,
             self._may_act,
         )
         await self.delivery.start()

@@ -89,7 +89,7 @@ async def read_revision(database: Database) -> str | None:
                 f"数据库 {shown_url(database)} 里有数据表，却没有版本记录，不能使用；请换一个空的数据库，或从备份恢复"
             )
     except Exception as error:
-        if not is_away(error):
+        if not _unusable(error):
             raise
         raise UserError(f"无法使用数据库 {shown_url(database)}：{_cause(error)}") from error
     return revision
@@ -142,10 +142,23 @@ async def _has_our_tables(database: Database) -> bool:
 
 
 def is_away(error: Exception) -> bool:
-    """Did the database say so, or the way to it? asyncpg's own errors come through unwrapped while connecting."""
-    return isinstance(error, sa.exc.DBAPIError | sa.exc.TimeoutError | OSError) or type(error).__module__.startswith(
-        "asyncpg"
-    )
+    """Could the database not be reached, or did it break off or refuse for the moment? Then trying again helps."""
+    if isinstance(error, sa.exc.DBAPIError):
+        # Shut down, starting, out of connections, or torn in the middle: https://www.postgresql.org/docs/current/errcodes-appendix.html
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        passing = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) or error.connection_invalidated
+        return passing or state[:2] in ("08", "25", "53", "57")
+    return isinstance(error, sa.exc.TimeoutError | OSError) or _from_asyncpg(error)
+
+
+def _unusable(error: Exception) -> bool:
+    """Did the database say so, or the way to it?"""
+    return isinstance(error, sa.exc.DBAPIError | OSError) or _from_asyncpg(error)
+
+
+def _from_asyncpg(error: Exception) -> bool:
+    """Its own errors come through unwrapped while connecting."""
+    return type(error).__module__.startswith("asyncpg")
 
 
 def _cause(error: Exception) -> str:

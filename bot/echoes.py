@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -13,6 +14,8 @@ from bot.messages import Incoming
 from bot.short_pages import without_link
 from db import echoes, incoming
 from db.echoes import Unconfirmed
+
+log = logging.getLogger(__name__)
 
 
 class Echoes:
@@ -43,6 +46,9 @@ class Echoes:
                 or echoes.confirm_reply(connection, message.channel, message.room_id, message.text, now)
             )
         echoes.confirm(connection, confirmed, now)
+        for delivery, message_id in confirmed:
+            what = {"delivery": delivery.id, "alert": delivery.alert_id, "group": delivery.group_id}
+            log.info("echo", extra=what | {"message_id": message_id})
         return results
 
     def _waiting(

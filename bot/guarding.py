@@ -20,7 +20,6 @@ from db.models import Group, Lead
 from db.states import AnswerKind, LeadReason
 
 SAME_SCAM: Final = timedelta(hours=1)  # the same words in the same group make one lead
-WARNING_GAP: Final = timedelta(hours=1)  # between two warnings in a group
 
 
 async def watch(
@@ -34,7 +33,7 @@ async def watch(
 ) -> Answered | None:
     """Look whether a message in a group is itself a scam; None when it is not.
 
-    It makes a lead, and where the group allows it a gentle warning that quotes nobody, at most one an hour.
+    It makes a lead, and where the group allows it a gentle warning that quotes nobody, at most one in ``warning_gap_minutes``.
     """
     if message.private:
         return None
@@ -67,7 +66,9 @@ async def _warning(
 ) -> str:
     if group is None or not group.warns or in_quiet_hours(now, settings):
         return ""
-    if not await lead_store.claim_warning(session, group.id, now=now, since=now - WARNING_GAP):
+    if not await lead_store.claim_warning(
+        session, group.id, now=now, since=now - timedelta(minutes=settings.warning_gap_minutes)
+    ):
         return ""
     known = knowledge.library.types.get(screening.types[0]) if screening.types else None
     return warning_text(short_name(known) if known is not None else "")

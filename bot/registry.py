@@ -123,6 +123,7 @@ async def _write_groups(
             "mode": group.mode,
             "members": group.members,
             "state": group.state,
+            "warns": group.warns,
         }
 
     # Rooms that change hands are let go first: two groups that swap would meet the unique index half way.

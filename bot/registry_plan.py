@@ -137,6 +137,7 @@ def _group_after(row: GroupRow, before: GroupRecord | None) -> GroupRecord:
         mode=_given(row.mode, before.mode if before else _usual_mode(account)),
         members=_given(row.members, before.members if before else 0),
         state=_given(row.state, GroupState.ACTIVE if was == GroupState.RETIRED else was),
+        warns=_given(row.warns, before.warns if before else False),
     )
 
 

@@ -49,6 +49,7 @@ class GroupRecord:
     mode: GroupMode
     members: int
     state: GroupState
+    warns: bool = False  # may the bot say there that a scam was posted
 
     @property
     def retired(self) -> bool:
@@ -68,6 +69,7 @@ class GroupRecord:
             "方式": self.mode.label,
             "人数": str(self.members),
             "状态": self.state.label,
+            "群内提醒": "开" if self.warns else "关",
         }
 
 
@@ -101,6 +103,7 @@ def stored_groups(stored: StoredRegistry) -> dict[str, GroupRecord]:
             mode=group.mode,
             members=group.members,
             state=group.state,
+            warns=group.warns,
         )
         for group in stored.groups
     }

@@ -16,7 +16,7 @@ UNIT_SHEET = "单位"
 GROUP_SHEET = "群"
 HELP_SHEET = "说明"
 UNIT_COLUMNS = ("编码", "名称", "类型", "上级编码", "标签", "联络员")
-GROUP_COLUMNS = ("编码", "群名", "单位编码", "通道", "群号", "账号", "方式", "人数", "状态")
+GROUP_COLUMNS = ("编码", "群名", "单位编码", "通道", "群号", "账号", "方式", "人数", "状态", "群内提醒")
 REQUIRED = {UNIT_SHEET: UNIT_COLUMNS[:4], GROUP_SHEET: GROUP_COLUMNS[:3]}
 CHANNELS = ("local", "wechaty", "wecom")
 MAX_MEMBERS = 2000  # an internal group of WeCom; one of WeChat holds 500 (domain facts)
@@ -75,6 +75,7 @@ class GroupRow:
     mode: GroupMode | None
     members: int | None
     state: GroupState | None
+    warns: bool | None
 
 
 @dataclass
@@ -188,6 +189,12 @@ class _RowReader:
             self.fault(column, f"“{_short(text)}”无法识别，请填写：{labels}")
         return words.get(text)
 
+    def yes_or_no(self, column: str) -> bool | None:
+        text = self.cells.get(column, "")
+        if text and text not in _YES_OR_NO:
+            self.fault(column, f"“{_short(text)}”无法识别，请填写：开、关，或留空")
+        return _YES_OR_NO.get(text)
+
     def members(self) -> int | None:
         text = self.cells.get("人数", "")
         if not text:
@@ -218,6 +225,7 @@ def _words(kind: type[Labelled]) -> dict[str, Labelled]:
 _KINDS: dict[str, Labelled] = {**_KIND_WORDS, **_words(UnitKind)}
 _KIND_LABELS = "、".join(kind.label for kind in UnitKind)
 _MODES, _MODE_LABELS = _words(GroupMode), "推送、转发"
+_YES_OR_NO = {"开": True, "是": True, "关": False, "否": False}
 _STATES, _STATE_LABELS = _words(GroupState), "在用、失联、停用"
 
 
@@ -255,11 +263,12 @@ def _read_group(read: _RowReader) -> GroupRow | None:
     mode = read.choice("方式", _MODES, _MODE_LABELS)
     members = read.members()
     state = read.choice("状态", _STATES, _STATE_LABELS)
+    warns = read.yes_or_no("群内提醒")
     if read.faults:
         return None
     mode = mode if isinstance(mode, GroupMode) else None
     state = state if isinstance(state, GroupState) else None
-    return GroupRow(read.place, code, name, unit, channel, room_id, account, mode, members, state)
+    return GroupRow(read.place, code, name, unit, channel, room_id, account, mode, members, state, warns)
 
 
 def _repeated_codes(rows: Iterable[UnitRow] | Iterable[GroupRow]) -> list[SheetFault]:

@@ -64,6 +64,9 @@ class Outcome:
 Handler = Callable[[Context[S]], Awaitable[Outcome | None]]
 """Returns None to let the next handler look at the message."""
 
+Look = Callable[[Incoming], Awaitable[Incoming]]
+"""What takes too long for a transaction that many messages share, such as comparing a picture."""
+
 SILENT = Outcome("silent")
 
 # Put together once: SQLAlchemy takes longer over a statement than SQLite over its answer.
@@ -90,6 +93,7 @@ class Router(Generic[S]):
         services: S,
         texts: AlertTexts,
         mentions: Mentions | None = None,
+        look: Look | None = None,
         may_act: MayAct[S] = always,
     ) -> None:
         self._database = database
@@ -100,6 +104,7 @@ class Router(Generic[S]):
         self._events = events
         self._handlers = handlers
         self._services = services
+        self._look = look
 
     async def take(self, message: Incoming) -> None:
         """The channels' `Deliver`. Returns when the message and everything it caused are durable."""
@@ -110,7 +115,8 @@ class Router(Generic[S]):
         if not self._may_act(message, self._services):
             await self._database.share(_take_silently, (message, self._clock.now()))
             return
-        outcome = await self._database.batched(lambda session: self._take(session, message))
+        seen = await self._look(message) if self._look is not None else message
+        outcome = await self._database.batched(lambda session: self._take(session, seen))
         if outcome is None:
             return
         log.debug("message taken", extra={"channel": message.channel, "outcome": outcome.name})

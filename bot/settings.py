@@ -34,6 +34,7 @@ PREFIX = "XINFANG_"
 CONFIG = "XINFANG_CONFIG"  # names the file; not a setting itself
 DEFAULT_CONFIG = "xinfang.toml"
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::\d{1,5})?")
+_WEEKDAY = re.compile("周[一二三四五六日]")
 
 
 class WechatyGateway(BaseModel):
@@ -140,6 +141,14 @@ class Settings(BaseSettings):
     context_minutes: int = Field(
         10, ge=1, le=1440, description="答复后多少分钟内，“那怎么办”“换一个”和数字接着上一条"
     )
+    uncalled_minutes: int = Field(
+        3, ge=0, le=60, description="群里没有点名时，答复后多少分钟内“然后呢”之类的话仍接着上一条；0 为必须点名"
+    )
+    warning_gap_minutes: int = Field(60, ge=1, le=10_080, description="同一个群两次诈骗信息提醒至少相隔多少分钟")
+    on_duty: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="接收紧急线索提醒的值班民警：已绑定人员的姓名，前面可写星期，如 张三,周六 李四；当天无人或留空则提醒全部有权限的人",
+    )
     growing_questions: int = Field(5, ge=2, le=1000, description="多少条相似的线索提示写一条预警")
     growing_days: int = Field(7, ge=1, le=90, description="在最近多少天的线索里找相似的")
 
@@ -196,7 +205,7 @@ class Settings(BaseSettings):
         return init_settings, env_settings, toml
 
     @field_validator(
-        "channels", "quiet_exempt", "wechaty_gateways", "portal_origins", "trusted_proxies", mode="before"
+        "channels", "quiet_exempt", "wechaty_gateways", "portal_origins", "trusted_proxies", "on_duty", mode="before"
     )
     @classmethod
     def _listed(cls, value: Any) -> Any:
@@ -217,6 +226,16 @@ class Settings(BaseSettings):
         for origin in value:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin} 应为网站地址，只写协议、域名和端口，如 https://www.example.gov.cn")
+        return value
+
+    @field_validator("on_duty")
+    @classmethod
+    def _are_turns(cls, value: list[str]) -> list[str]:
+        """ "张三" is on duty every day, "周六 李四" on Saturdays."""
+        for turn in value:
+            day, _, name = turn.rpartition(" ")
+            if not name or (day and not _WEEKDAY.fullmatch(day)):
+                raise ValueError(f"{turn} 应为姓名，或 周六 姓名")
         return value
 
     @field_validator("trusted_proxies")

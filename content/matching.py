@@ -20,7 +20,7 @@ from content.library import Library
 from content.normalising import normalise
 from content.ordinary import lures, ordinary_texts
 from content.phrases import Hit, PhraseFinder
-from content.resemblance import Resemblance
+from content.resemblance import LONGEST, Resemblance
 from content.voice_model import Leaning, VoiceModel, load_voice_model
 
 # Logit of a type among the types: phrases and resemblance, both in nats.
@@ -140,6 +140,7 @@ class Matcher:
 def _fraud_probability(text: str, evidence: float, voices: Voices, leaning: Leaning) -> float:
     if not text:
         return 0.0
+    text = text[:LONGEST]
     voice = max(voices.asking, voices.telling, voices.scammer)
     logit = _UNLESS_TOLD + _LEANING_TELLS * max(leaning) + _PHRASES_TELL * sqrt(evidence)
     logit += _VOICE_TELLS * max(-_VOICE_LIMIT, min(_VOICE_LIMIT, voice))

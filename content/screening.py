@@ -14,8 +14,9 @@ from typing import Final
 from content.cues import REPORT, WARNING
 from content.library import Library
 from content.matching import Match, Matcher
+from content.resemblance import LONGEST
 
-ALARM_FROM: Final = 0.5
+ALARM_FROM: Final = 0.4
 """Probability from which a message alarms."""
 
 # Fitted on the project's own measuring sets (``benchmarks/eval``) and the library, then rounded; each part is
@@ -69,9 +70,10 @@ def _scam_probability(match: Match) -> float:
     logit = _UNLESS_TOLD + _LEAD_TELLS * _limited(leaning.scammer - max(0.0, leaning.resident))
     logit += _LEANING_TELLS * _limited(leaning.scammer) + _SCAMMER_TELLS * _limited(voices.scammer)
     logit += _VOICE_LEAD_TELLS * _limited(voices.scammer - max(voices.asking, voices.telling))
-    if WARNING.search(match.text):
+    text = match.text[:LONGEST]
+    if WARNING.search(text):
         logit += _WARNING_TELLS
-    if REPORT.search(match.text):
+    if REPORT.search(text):
         logit += _REPORT_TELLS
     return 1 / (1 + exp(-max(-40.0, min(40.0, logit))))
 

@@ -144,6 +144,21 @@ _HELD: sa.Select[Any] = (
 )
 
 
+def _red_waits() -> sa.ColumnElement[bool]:
+    """Whether the account has a group of a red alert to send to now: a reminder of another one is never before it."""
+    red, alert = _DELIVERIES.alias("red"), _ALERTS.alias("red_alert")
+    return sa.exists().where(
+        red.c.account_id == _ACCOUNTS.c.id,
+        red.c.state == _WAITING,
+        red.c.rank <= Severity.RED.rank,
+        sa.or_(red.c.not_before.is_(None), red.c.not_before <= bindparam("planned")),
+        alert.c.id == red.c.alert_id,
+        alert.c.state == AlertState.RUNNING,
+        alert.c.expires_at > bindparam("planned"),
+        sa.or_(alert.c.kind != ContentKind.LINK, bindparam("cards", type_=sa.Boolean())),
+    )
+
+
 def _next_reply() -> sa.Select[Any]:
     """For each account the first: by rank, then age."""
     line = _REPLIES.alias("line")
@@ -154,6 +169,7 @@ def _next_reply() -> sa.Select[Any]:
             line.c.state == DeliveryState.WAITING,
             line.c.created_at > bindparam("since"),
             line.c.rank <= bindparam("last_rank"),
+            sa.or_(line.c.rank < ReplyRank.REMINDER, ~_red_waits()),
         )
         .order_by(line.c.rank, line.c.id)
         .limit(1)
@@ -235,8 +251,8 @@ _COUNT_SENDS = sa.insert(_SENDS).values(
 def advance(connection: sa.Connection, turns: Sequence[Turn]) -> list[Claim | Fenced | None]:
     """Record what was sent, and mark each account's most urgent item `sending`; None where there is nothing to do.
 
-    Replies count as the most urgent (answers, then notices, then reminders), then severity, then upper levels, then
-    age. Nothing is written for whoever does not hold the account's lease, and nothing claimed unless it goes on for
+    Replies count as the most urgent (answers, then notices, then reminders, which let red alerts go first), then
+    severity, then upper levels, then age. Nothing is written for whoever does not hold the account's lease, and nothing claimed unless it goes on for
     long enough and the account may send.
     """
     rights = _look_at_leases(connection, turns)
@@ -291,7 +307,14 @@ def _claim_replies(connection: sa.Connection, wanted: dict[int, Wanted]) -> dict
         return {}
     since = max(want.replies_since for want in wanted.values())
     last_rank = ReplyRank.REMINDER if all(want.reminders for want in wanted.values()) else ReplyRank.NOTICE
-    values = {"accounts": list(wanted), "since": since, "last_rank": int(last_rank)}
+    planned, cards = max(want.planned for want in wanted.values()), any(want.cards for want in wanted.values())
+    values = {
+        "accounts": list(wanted),
+        "since": since,
+        "last_rank": int(last_rank),
+        "planned": planned,
+        "cards": cards,
+    }
     rows = connection.execute(_NEXT_REPLY, values)
     claims = {row.account_id: Claim(Reply, row.id, row.room_id, 1, text=row.text) for row in rows}
     if claims:

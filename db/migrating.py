@@ -5,11 +5,14 @@ Alembic is imported only to upgrade: comparing versions must cost nothing at sta
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.session import Database
 
@@ -55,14 +58,32 @@ async def _run(database: Database, step: Any) -> None:
         config.attributes["connection"] = connection
         step(config)
 
-    async with database.engine.connect() as connection:
+    async with database.engine.connect() as connection, _loose_keys(database, connection):
         # Whoever comes second waits for the lock of the file, and then finds nothing left to do.
         await connection.execution_options(sqlite_begin="IMMEDIATE")
         async with connection.begin():
-            if database.is_sqlite:
-                # Rebuilding a table drops it for a moment, which foreign keys would forbid.
-                await connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
             await connection.run_sync(work)
+            if database.is_sqlite and (await connection.exec_driver_sql("PRAGMA foreign_key_check")).first():
+                raise BrokenReferences("a revision leaves rows that refer to nothing")
+
+
+class BrokenReferences(Exception):
+    """A revision is wrong; nothing of it was kept."""
+
+
+@asynccontextmanager
+async def _loose_keys(database: Database, connection: AsyncConnection) -> AsyncIterator[None]:
+    """SQLite rebuilds a table by dropping it for a moment, which its foreign keys forbid as soon as it has rows; they
+    can only be switched off outside a transaction."""
+    if not database.is_sqlite:
+        yield
+        return
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    await driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        await driver.execute("PRAGMA foreign_keys=ON")
 
 
 def alembic_config() -> Config:

@@ -45,6 +45,7 @@ class StoredGroup:
     mode: GroupMode
     members: int
     state: GroupState
+    warns: bool
 
 
 @dataclass(frozen=True, slots=True)

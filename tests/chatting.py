@@ -69,6 +69,7 @@ class Chat:
             services,
             AlertTexts(services.settings),
             may_act=may_act,
+            look=self.live.look,
         )
         self.town = Town()
         self.account: Account

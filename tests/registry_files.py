@@ -21,7 +21,7 @@ def unit_table(*rows: Sequence[object], columns: Sequence[str] = UNIT_COLUMNS) -
     return _table(UNIT_SHEET, columns, rows)
 
 
-def group_table(*rows: Sequence[object], columns: Sequence[str] = GROUP_COLUMNS) -> Table:
+def group_table(*rows: Sequence[object], columns: Sequence[str] = GROUP_COLUMNS[:9]) -> Table:
     return _table(GROUP_SHEET, columns, rows)
 
 

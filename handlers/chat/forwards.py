@@ -7,13 +7,11 @@ from bot.forwarding import credited, record_forward
 from bot.messages import Incoming
 from bot.outdated import take_outdated
 from bot.picture_doubts import ask_a_person
-from bot.picture_matching import UNKNOWN_PICTURE
 from bot.routing import Context, Outcome
 from bot.short_pages import has_link, linked_alerts
 from content.fingerprints import ForwardMatch
 from db.forwards import Standing, find_showing
 from db.models import Group
-from db.pictures import find_picture
 
 
 def may_forward(message: Incoming, services: Services) -> bool:
@@ -77,15 +75,10 @@ async def _shown(context: Context[Services]) -> list[int]:
     message, live = context.message, context.services.live_alerts
     if message.picture_id is None and not message.link_url and not message.picture_doubts:
         return []
-    shown, doubts = message.picture_id, message.picture_doubts
-    found = await find_showing(context.session, live.kept_since, picture_id=shown, link_url=message.link_url)
-    if found is None and shown is not None:
-        # The channel keeps what people send: it is not the alert's own file, but may show the same.
-        sent = await find_picture(context.session, shown)
-        match = await live.pictures.match(sent.data, since=live.kept_since) if sent is not None else UNKNOWN_PICTURE
-        doubts = match.doubts
-        if match.picture_id is not None:
-            found = await find_showing(context.session, live.kept_since, picture_id=match.picture_id, link_url="")
+    shown, doubts = message.picture_id, message.picture_doubts  # compared before (`LiveAlerts.look`)
+    found = None
+    if shown is not None or message.link_url:
+        found = await find_showing(context.session, live.kept_since, picture_id=shown, link_url=message.link_url)
     if found is None and doubts and context.group is not None:
         await ask_a_person(context.session, doubts, group=context.group, since=live.kept_since, now=context.now)
     return [found] if found is not None else []

@@ -24,8 +24,8 @@ from handlers.web.local_chat_json import message_json, room_json
 
 log = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 0.25  # between two frames, so that a broadcast to many rooms becomes few of them
-MAX_FRAMES = 40  # kept for a page that does not read: ten seconds of a broadcast
+PAUSE_SECONDS = 0.5  # between two frames, so that a broadcast to many rooms becomes few of them
+MAX_FRAMES = 20  # kept for a page that does not read: ten seconds of a broadcast
 
 
 class Viewer:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from bot.database import is_away
 from bot.errors import UserError
 from bot.identity import Actor
 from bot.sign_in import token_hash
@@ -85,7 +86,11 @@ async def errors(request: web.Request, handler: Next) -> web.StreamResponse:
         if error.status < 400:
             raise
         return await _answer(request, trouble_of(error))
-    except Exception:
+    except Exception as error:
+        if is_away(error):  # nothing that needs the database can be shown, not even the frame of a page
+            log.warning("request without the database", extra={"path": request.path, "why": type(error).__name__})
+            away = Trouble(503, "database_away", "数据库暂时连接不上，请稍候再试；推送会在恢复后自动继续")
+            return away.answer() if _wants_json(request) else web.Response(status=503, text=f"{away.message}\n")
         reference = secrets.token_hex(4)
         log.exception("request failed", extra={"reference": reference, "path": request.path})
         message = f"系统出错了，已记录（编号 {reference}）。请稍后重试，仍不行请联系管理员"

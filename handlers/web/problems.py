@@ -88,7 +88,7 @@ _HTTP = {
     413: ("too_large", "提交的内容过大"),
 }
 _UNIT_FIELDS = ("code", "name", "kind", "parent", "tags", "liaison")
-_GROUP_FIELDS = ("code", "name", "unit", "channel", "room_id", "account", "mode", "members", "state")
+_GROUP_FIELDS = ("code", "name", "unit", "channel", "room_id", "account", "mode", "members", "state", "warns")
 _COLUMNS = {
     UNIT_SHEET: dict(zip(UNIT_COLUMNS, _UNIT_FIELDS, strict=True)),
     GROUP_SHEET: dict(zip(GROUP_COLUMNS, _GROUP_FIELDS, strict=True)),

@@ -12,16 +12,19 @@ from bot.backups import BackupFile, last_due, list_backups
 from bot.database import shown_url, sqlite_path
 from bot.doctor import OLD_AUTO_BACKUP, OLD_BACKUP
 from bot.identity import Actor
+from bot.roles import Part
 from bot.second_factor import has_second_factor
 from bot.settings import Settings
 from db import migrating
 from db.metrics import read_metrics
+from db.processes import list_alive
 from db.states import Role, UserState
 from db.users import list_users
 from handlers.web.keys import ENGINE
 from handlers.web.views import page
 
 SHOWN_BACKUPS = 8
+CLOCK_LIMIT = 2000  # milliseconds by which a machine's clock may be wrong before the page says so
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ async def system_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     settings, now = engine.settings, engine.clock.now()
     async with engine.database.read() as session:
         readings = await read_metrics(session, now)
+        alive = await list_alive(session)
         users = [user for user, _ in await list_users(session) if user.state is UserState.ACTIVE]
     backups = await asyncio.to_thread(list_backups, settings)
     path = sqlite_path(engine.database)
@@ -52,6 +56,9 @@ async def system_page(request: web.Request, actor: Actor) -> web.StreamResponse:
         size=path.stat().st_size if path is not None and path.exists() else None,
         revision=migrating.HEAD,
         readings=readings,
+        processes=alive,
+        parts=Part,
+        clock_limit=CLOCK_LIMIT,
         backups=backups[:SHOWN_BACKUPS],
         more=max(0, len(backups) - SHOWN_BACKUPS),
         late=_is_late(backups, settings, now.timestamp()),

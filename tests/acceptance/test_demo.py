@@ -46,6 +46,21 @@ def test_demo_plays_the_whole_story() -> None:
     assert "演示加速" in done.stderr
 
 
+def test_demo_of_reach_reconciles_one_unit_with_the_log() -> None:
+    done = run("demo", "--reach", "--exit")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["ok"] is True
+    assert (result["alerts"], result["groups"]) == (5, 213)
+    assert [rank for rank, _, _ in result["league"]] == list(range(1, 8))
+    reconciled = result["reconciled"]
+    assert all(counted == kept for counted, kept in reconciled.values())
+    assert all(
+        reconciled[name][0] for name in ("推送群", "转发群", "报告群", "浏览")
+    )  # there was something to compare
+    assert "完全一致" in done.stderr
+
+
 def test_one_line_out_for_each_line_in_same_order() -> None:
     lines = ['{"text":"有人叫我刷单先垫付"}', "不是 JSON", '{"text":""}', '{"text":"我刚把钱转过去了怎么办"}']
     done = run("ask", "--jsonl", stdin="\n".join(lines) + "\n")

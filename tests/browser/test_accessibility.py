@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from bot import totp
+from bot.clock import SystemClock
+from bot.database import open_ready
+from bot.settings import load_settings
+from bot.short_pages import short_path
 from handlers.web.routes import ROUTES
-from tests.browser.conftest import WIDTHS, Desk, Office
+from tests.browser.conftest import PASSWORD, WIDTHS, Desk, Office, fill, running
+from tests.browser.test_phone import prepare
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +28,7 @@ OPEN = ("/login", "/ask", "/a/nothing", "/m/nothing")  # before anybody has sign
 PAGES = {
     "/": "/",
     "/account": "/account",
-    "/account/second_factor": "/account",  # begun by a button, and then the same parts
+    "/account/second_factor": "/account",  # begun by a button: `_second_step`
     "/account/password": "/account/password",
     "/account/tokens": "/account/tokens",
     "/accounts": "/accounts",
@@ -51,9 +60,9 @@ PAGES = {
     "/units/{id}/reach": "/units/2/reach",
     "/users": "/users",
     "/login": "/login",
-    "/login/code": "/login",  # shown between the password and the code, and then the same parts
+    "/login/code": "/login",  # shown between the password and the code: `_second_step`
     "/ask": "/ask",
-    "/a/{token}": "/a/nothing",
+    "/a/{token}": "/a/nothing",  # without a page; with one in the test below
     "/m/{token}": "/m/nothing",
 }
 NO_PAGES = ("/healthz", "/readyz", "/metrics", "/live", "/widget.js", "/pictures/", "/chat/", "/leads/", "/registry/")
@@ -112,8 +121,38 @@ def test_nothing_keeps_people_out_of_any_page(chromium: Browser, office: Office)
             desk.open(path.format(**found))
             troubles += serious(desk.page)
     troubles += _chatting(desk)
+    troubles += _second_step(desk)
     context.close()
     assert troubles + desk.troubles == []
+
+
+def test_nothing_keeps_people_out_of_the_pages_that_links_open(
+    chromium: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A liaison's page, and an alert's page for anybody."""
+    folder = tmp_path_factory.mktemp("links")
+    with ThreadPoolExecutor(1) as thread:  # Playwright's own loop runs in this one
+        thread.submit(asyncio.run, fill(folder)).result()
+        paths = [thread.submit(asyncio.run, make(folder)).result() for make in (prepare, _short_page)]
+    context = chromium.new_context(locale="zh-CN", timezone_id="Asia/Shanghai")
+    troubles = []
+    with running(folder) as address:
+        desk = Desk(context, address)
+        for path in paths:
+            desk.open(path)
+            expect(desk.page.locator("main")).to_contain_text("冒充快递理赔的诈骗又来了")
+            troubles += serious(desk.page)
+        context.close()
+    assert troubles + desk.troubles == []
+
+
+async def _short_page(folder: Path) -> str:
+    database = await open_ready(load_settings(data_dir=folder), now=SystemClock().now())
+    try:
+        async with database.write() as session:
+            return await short_path(session, 1, 2)
+    finally:
+        await database.close()
 
 
 def _chatting(desk: Desk) -> list[str]:
@@ -127,6 +166,36 @@ def _chatting(desk: Desk) -> list[str]:
     page.get_by_test_id("send").click()
     expect(page.get_by_test_id("messages")).to_contain_text("中奖", timeout=15_000)
     return serious(page)
+
+
+def _second_step(desk: Desk) -> list[str]:
+    """Setting the second factor up, the recovery codes, and the code that signing in asks for then."""
+    page = desk.open("/account").page
+    page.locator("form[action='/account/second_factor'] [name=password]").fill(PASSWORD)
+    page.locator("form[action='/account/second_factor'] button").click()
+    page.wait_for_url("**/account/second_factor")
+    troubles = serious(page)
+    secret = "".join(page.locator(".secret").inner_text().split())
+    page.fill("[name=code]", totp.code_of(secret, totp.step_at(datetime.now(UTC))))
+    page.locator("form[action$='/confirm'] button").click()
+    expect(page.locator("main .codes li")).to_have_count(8)
+    recovery = page.locator("main .codes li").all_inner_texts()
+    troubles += serious(page)
+    desk.page.context.clear_cookies()
+    desk.open("/login")
+    page.fill("[name=username]", "admin")
+    page.fill("[name=password]", PASSWORD)
+    page.click("main button")
+    page.wait_for_url("**/login/code")
+    troubles += serious(page)
+    page.fill("[name=code]", recovery[0])
+    page.click("main button")
+    page.wait_for_url(lambda url: "/login" not in url)
+    desk.open("/account")  # off again: the other tests sign in with the password alone
+    page.fill("form[action$='/second_factor/codes'] [name=code]", recovery[1])
+    page.click("text=关闭两步验证")
+    expect(page.locator("form[action='/account/second_factor']")).to_be_visible()
+    return troubles
 
 
 def _alert(desk: Desk) -> str:

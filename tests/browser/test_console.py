@@ -69,9 +69,12 @@ def test_a_broadcast_is_paused_resumed_and_cancelled_by_its_number(desks: Desks)
     expect(writer.page.locator("h1")).to_have_text("将被取消的预警")
     number = writer.page.locator(".trail span").inner_text()
     reviewer.page.goto(writer.page.url)
+    writer.open("/")
+    expect(writer.page.locator("#running")).not_to_contain_text("将被取消的预警")
     reviewer.page.get_by_role("button", name="审核通过，立即发布").click()
     reviewer.page.get_by_role("button", name="暂停推送").click()  # while it goes out: six groups take two seconds
     expect(reviewer.page.locator("h1 + .state")).to_have_text("已暂停")
+    expect(writer.page.locator("#running")).to_contain_text("将被取消的预警")  # it appeared by itself
     reviewer.page.locator("summary", has_text="取消推送").click()
     reviewer.page.fill("[name=number]", "20260101-01")
     reviewer.page.get_by_role("button", name="确定取消").click()

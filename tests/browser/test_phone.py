@@ -26,7 +26,7 @@ SMALL = {"width": 360, "height": 640}
 MOST_BYTES = 100_000
 
 
-async def _prepare(folder: object) -> str:
+async def prepare(folder: object) -> str:
     """周敏 of 菜园镇 has a link; one of her four groups had the alert."""
     now = SystemClock().now()
     settings = load_settings(data_dir=folder)
@@ -64,7 +64,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("phone")
     with ThreadPoolExecutor(1) as thread:  # Playwright's own loop may be running in this one
         thread.submit(asyncio.run, fill(folder)).result()
-        path = thread.submit(asyncio.run, _prepare(folder)).result()
+        path = thread.submit(asyncio.run, prepare(folder)).result()
     with running(folder) as office:
         yield office + path
 

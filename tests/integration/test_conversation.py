@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from bot.conversation_texts import HINT, PERSON
 from bot.settings import load_settings
-from db.models import AuditEntry, Group, Lead, Question
+from db.models import AuditEntry, Group, Lead, PersonRoom, Question, Reply
 from db.session import Database
-from db.states import AnswerKind, Feedback, LeadReason, LeadState
+from db.states import AnswerKind, Feedback, LeadReason, LeadState, Role
 from tests.chatting import Chat, knowledge
 
 ASKED = "有人拉我进群给商家点赞返现，后来要我先垫钱做任务，是不是诈骗？"
@@ -171,6 +171,23 @@ async def test_somebody_in_danger_is_one_alarm_however_much_they_say(chat: Chat)
     (lead,) = await chat.rows(Lead)
     assert lead.text == f"{PAID}\n我刚才又给他转了两万"
     assert lead.reason is LeadReason.EMERGENCY
+
+
+async def test_officers_on_duty_are_told_of_an_emergency_once(sqlite_database: Database) -> None:
+    settings = load_settings().model_copy(update={"on_duty": ["李警官"]})
+    quick = await Chat(sqlite_database, settings).build()
+    people = [await quick.bind(name, "菜园镇", Role.REVIEWER) for name in ("张警官", "李警官")]
+    async with quick.database.write() as session:
+        for person in people:
+            room = f"private:{person.name}"
+            session.add(
+                PersonRoom(person_id=person.id, account_id=quick.account.id, room_id=room, seen_at=quick.clock.now())
+            )
+    await quick.say("王阿姨", PAID)
+    await quick.say("王阿姨", "我刚才又给他转了两万")
+    (notice,) = [reply for reply in await quick.rows(Reply) if reply.message_id.startswith("alarm:lead:")]
+    assert notice.room_id == "private:李警官"
+    assert PAID in notice.text
 
 
 @pytest.mark.parametrize("text", ["养老卡\x00要不要办", "\ud83d养老卡", "\u202e\u200b？？？"])

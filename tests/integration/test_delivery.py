@@ -26,7 +26,7 @@ from bot.short_pages import find_page, prepare, without_link
 from db.alerts import count_deliveries
 from db.models import Account, Delivery, Group, Reach, Reply
 from db.session import Database
-from db.states import AccountState, AlertState, DeliveryState, GroupState, Severity, Way
+from db.states import AccountState, AlertState, DeliveryState, GroupState, ReplyRank, Severity, Way
 from tests.fakes import FakeChannel
 from tests.world import (
     Post,
@@ -129,6 +129,32 @@ async def test_more_urgent_alerts_and_replies_overtake(database: Database, world
     reds = [index for index, text in enumerate(texts) if "红色急报" in text]
     assert reds[-1] - reds[0] <= len(world.groups)  # and no blue one comes in between
     assert "蓝色提示" in texts[-1]
+
+
+async def test_reminders_come_after_red_alerts_and_before_the_others(database: Database, world: World) -> None:
+    channel = FakeChannel(CLOCK, ("心防1号",))
+    for severity, title in ((Severity.BLUE, "蓝色提示"), (Severity.RED, "红色急报")):
+        await release(database, world, SETTINGS, CLOCK.now(), content(severity, title=title))
+    async with database.write() as session:
+        for rank in (ReplyRank.REMINDER, ReplyRank.NOTICE):
+            waiting = Reply(
+                channel="local",
+                account_id=world.accounts[0].id,
+                room_id="private",
+                message_id=f"r{rank}",
+                text=rank.name,
+                rank=rank,
+                state=DeliveryState.WAITING,
+                created_at=CLOCK.now(),
+            )
+            session.add(waiting)
+    groups = len(world.groups)
+    async with Post(database, SETTINGS, channel, CLOCK):
+        await until(lambda: len(channel.arrived) == 2 * groups + 2)
+    texts = [arrived.message.text[:12] for arrived in channel.arrived]
+    assert texts[0] == "NOTICE"
+    assert all("红色急报" in text for text in texts[1 : 1 + groups])
+    assert texts[1 + groups] == "REMINDER"
 
 
 @pytest.mark.parametrize(

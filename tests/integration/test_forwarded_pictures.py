@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from datetime import datetime
 
 import pytest
 from PIL import Image
 
 from benchmarks import posters
-from bot.picture_matching import UNKNOWN_PICTURE
+from bot.picture_matching import UNKNOWN_PICTURE, KnownPictures, PictureMatch
 from bot.pictures import save_picture
 from db.models import Alert, Forward, Lead
 from db.session import Database
@@ -79,3 +81,19 @@ async def test_what_is_no_picture_shows_nothing_and_old_pictures_are_forgotten(c
         assert await chat.live.pictures.match(wrong, since=since) == UNKNOWN_PICTURE
     chat.clock.advance(40 * 86_400)
     assert await chat.live.pictures.find(data, since=chat.live.kept_since) is None
+
+
+async def test_nobody_waits_to_write_while_a_picture_is_compared(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    await released(chat, 1)
+    held: list[bool] = []
+    match = KnownPictures.match
+
+    async def watched(self: KnownPictures, data: bytes, *, since: datetime) -> PictureMatch:
+        async with asyncio.timeout(5), chat.database.write():
+            held.append(True)
+        return await match(self, data, since=since)
+
+    monkeypatch.setattr(KnownPictures, "match", watched)
+    await show(chat, posters.poster(1).resize((400, 520)), "HB02")
+    assert held == [True]
+    assert len(await chat.rows(Forward)) == 1

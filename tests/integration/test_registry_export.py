@@ -15,6 +15,7 @@ from bot.sheets import read_tables
 from db.session import Database
 from db.states import GroupState, UnitState
 from tests.factories import NOW, make_group, make_unit
+from tests.registry_files import GROUP, county, group_table
 
 
 async def test_sample_county_goes_out_and_in_unchanged(database: Database) -> None:
@@ -52,3 +53,17 @@ async def test_template_explains_every_column_and_can_be_imported_as_it_is(datab
         plan = await plan_import(session, list(tables.values()))
     assert len(plan.units.added) == 7
     assert plan.notes == []
+
+
+async def test_whether_a_group_may_be_warned_goes_out_and_in(database: Database) -> None:
+    async with database.write() as session:
+        await apply_import(session, await plan_import(session, county()), SYSTEM, NOW)
+    heard = [*GROUP, "开"]
+    async with database.write() as session:
+        plan = await plan_import(session, [group_table(heard, columns=GROUP_COLUMNS)])
+        assert [change.after.warns for change in plan.groups.changed] == [True]
+        await apply_import(session, plan, SYSTEM, NOW)
+    async with database.read() as session:
+        assert (await plan_import(session, county())).is_empty  # a file without the column changes nothing
+        book = load_workbook(io.BytesIO(await export_registry(session)))
+    assert [row[-1].value for row in book["群"].iter_rows(min_row=2)] == ["开", "关"]

@@ -15,6 +15,7 @@ from bot.settings import load_settings
 from db.figures import get_figures
 from db.models import Alert, Forward, Person, Reach, Rollup, Unit
 from db.rollup import verify_rollup
+from db.seen import count_seen
 from db.session import Database
 from db.states import AlertState, Role, Way
 from tests.console import Console, open_console
@@ -78,12 +79,13 @@ async def test_an_alerts_page_shows_ways_apart_children_laggards_and_relayers(
     async with console.database.read() as session:
         county = (await session.scalars(sa.select(Unit).where(Unit.level == 1))).one()
         figures = await get_figures(session, told[1].id, county.id)
+        seen = await count_seen(session, told[1].id, county.path)
     page = await browser.get(f"/alerts/{told[1].id}/reach")
     assert page.shows(
         f"机器人推送 {figures.pushed_groups} 群",
         f"人员转发 {figures.forwarded_groups} 群",
         f"联络员报告 {figures.reported_groups} 群",
-        "短页面浏览 0 次",
+        f"短页面浏览 {seen} 次",
         "群众与未登记人员",
         "没有群，不排名",
         "个单位没有群",

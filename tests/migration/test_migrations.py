@@ -27,6 +27,7 @@ from db import migrating
 from db.models import Base, Unit
 from db.session import Database
 from db.states import UnitKind
+from tests.every_table import fill
 from tests.factories import NOW, make_account, make_group, make_unit
 
 NEXT = '''"""One more table, as a later version of the program would bring it."""
@@ -155,6 +156,78 @@ async def test_foreign_keys_hold_and_paths_sort_by_bytes(empty: Database) -> Non
     with pytest.raises(sa.exc.IntegrityError):
         async with empty.write() as session:
             await session.execute(sa.insert(Unit).values(**orphan))
+
+
+async def test_down_and_up_again_with_rows_in_every_table(empty: Database) -> None:
+    """Revision by revision, to the first and back: what the older tables hold is there all the way."""
+    await migrating.upgrade(empty)
+    async with empty.write() as session:
+        await fill(session)
+    steps = sorted(path.name[:4] for path in (migrating.FOLDER / "versions").glob("[0-9]*.py"))
+    kept: dict[str, int] = {}
+    for step in reversed(steps[:-1]):
+        await migrating.downgrade(empty, step)
+        found = await _counts(empty)
+        assert found == {name: number for name, number in kept.items() if name in found} or not kept, step
+        kept = found
+    for step in steps[1:]:
+        await migrating.upgrade(empty, step)
+        found = await _counts(empty)
+        assert {name: found[name] for name in kept} == kept, step
+    assert kept["units"] == 4
+    assert await differences(empty) == []
+
+
+NOT_KEPT = ("alembic_version", "rollup", "web_sessions")
+"""The roll-up is reckoned anew (0007), half-made sessions end (0008)."""
+
+
+async def _counts(database: Database) -> dict[str, int]:
+    """Rows of every table."""
+    async with database.engine.connect() as connection:
+        tables = await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
+        query = "SELECT count(*) FROM {}"
+        return {
+            name: int(await connection.scalar(sa.text(query.format(name))) or 0)
+            for name in tables
+            if name not in NOT_KEPT
+        }
+
+
+SIDE_BY_SIDE = "0009"
+"""From this revision on a revision may only add (docs/scaling.md): the program before it goes on working on its tables
+while machines are upgraded one by one."""
+
+
+async def test_the_program_before_works_on_the_tables_of_the_next(empty: Database) -> None:
+    steps = sorted(path.name[:4] for path in (migrating.FOLDER / "versions").glob("[0-9]*.py"))
+    steps = steps[steps.index(SIDE_BY_SIDE) :]
+    await migrating.upgrade(empty, steps[0])
+    before = await _columns(empty)
+    for step in steps[1:]:
+        await migrating.upgrade(empty, step)
+        after = await _columns(empty)
+        for table, columns in before.items():
+            assert columns.keys() <= after[table].keys(), f"{step} takes columns of {table} away"
+            for name, column in columns.items():
+                assert str(after[table][name]["type"]) == str(column["type"]), (step, table, name)
+                assert after[table][name]["nullable"] or not column["nullable"], (step, table, name)
+            for name in after[table].keys() - columns.keys():
+                added = after[table][name]
+                assert added["nullable"] or added["default"] is not None, f"{step}: {table}.{name} needs a default"
+        before = after
+
+
+async def _columns(database: Database) -> dict[str, dict[str, Any]]:
+    def look(connection: sa.Connection) -> dict[str, dict[str, Any]]:
+        inspector = sa.inspect(connection)
+        return {
+            table: {column["name"]: column for column in inspector.get_columns(table)}
+            for table in inspector.get_table_names()
+        }
+
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(look)
 
 
 def test_head_is_alembics_head() -> None:

@@ -171,7 +171,8 @@ def _unit_cells(row: shapes.UnitRow) -> tuple[str | None, ...]:
 def _group_cells(row: shapes.GroupRow) -> tuple[str | None, ...]:
     mode, state = (None if one is None else one.label for one in (row.mode, row.state))
     members = None if row.members is None else str(row.members)
-    return row.code, row.name, row.unit, row.channel, row.room_id, row.account, mode, members, state
+    warns = None if row.warns is None else "开" if row.warns else "关"
+    return row.code, row.name, row.unit, row.channel, row.room_id, row.account, mode, members, state, warns
 
 
 def _changes(changes: Sequence[Change[Any]]) -> list[shapes.Change]:

@@ -29,10 +29,31 @@ function update(alert) {
   }
 }
 
+// A broadcast that has begun since the page was drawn: the server draws the list anew, and it is said aloud.
+const drawn = new Set(); // once for each alert, whether the list has it or not
+
+async function draw(root, alert) {
+  if (drawn.has(alert.id)) return;
+  drawn.add(alert.id);
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(root.dataset.whole);
+    if (!answer.ok || !fresh) return;
+    document.getElementById(root.dataset.whole).replaceWith(fresh);
+    const title = fresh.querySelector(`[data-alert="${alert.id}"] a`)?.textContent ?? "";
+    root.querySelector("[data-announce]").textContent = `开始推送：${title}`;
+  } catch {
+    drawn.delete(alert.id); // no connection: the next figures try again
+  }
+}
+
 function follow(root) {
   const source = new EventSource(root.dataset.live);
   source.addEventListener("message", (event) => {
-    for (const alert of JSON.parse(event.data).alerts) update(alert);
+    for (const alert of JSON.parse(event.data).alerts) {
+      if (root.dataset.whole && places(alert).length === 0) draw(root, alert);
+      else update(alert);
+    }
   });
   // The stream ends by itself now and then, and EventSource calls again; only a refusal is final.
   source.addEventListener("error", () => {

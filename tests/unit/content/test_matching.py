@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from hypothesis import given, settings
 
+from content.normalising import MAX_LENGTH
 from tests.unit.content.voices import ANY_TEXT, CHAT_LIKE, asker, library, questions
 
 
@@ -70,23 +69,10 @@ def test_any_text_has_a_match_whose_numbers_agree(text: str) -> None:
     assert match.evidence >= 0
 
 
-def test_chat_is_matched_fast_and_the_longest_text_within_50_ms() -> None:
-    matcher = asker().matcher
-    texts = [text for text, _ in questions()] * 5
-    best = 0.0
-    for _ in range(3):
-        started = time.perf_counter()
-        for text in texts:
-            matcher.match(text)
-        best = max(best, len(texts) / (time.perf_counter() - started))
-    assert best >= 1_500  # 6,000–8,000 on a quiet core; tests share it with others
-
-    longest = "".join(text for text, _ in questions() * 12)[:20_000]
-    fastest = min(_seconds(lambda: matcher.match(longest)) for _ in range(3))
-    assert fastest < 0.1
-
-
-def _seconds(work: object) -> float:
-    started = time.perf_counter()
-    work()  # type: ignore[operator]
-    return time.perf_counter() - started
+def test_no_more_is_scored_of_a_text_than_its_limit() -> None:
+    """Work is bounded by counting, not by a clock: what lies behind the limits changes neither ranking nor voices."""
+    piece = "".join(text for text, _ in questions())
+    long = (piece * 10)[:MAX_LENGTH]
+    match = asker().matcher.match(long)
+    assert match == asker().matcher.match(long + piece)
+    assert len(match.text) <= MAX_LENGTH

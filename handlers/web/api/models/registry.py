@@ -157,6 +157,7 @@ class GroupRow(In):
     mode: GroupMode | None = None
     members: Number | None = None
     state: GroupState | None = None
+    warns: bool | None = Field(None, description="群里有人发诈骗信息时，机器人是否在群里提醒")
 
 
 class Import(In):
