@@ -8,7 +8,7 @@ import pytest
 
 from bot.duty import on_duty
 from bot.errors import SettingsError
-from bot.settings import Settings, load_settings
+from bot.settings import load_settings
 from db.models import Person
 
 SATURDAY = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -37,4 +37,3 @@ def test_turns_are_written_as_names_with_or_without_a_day(monkeypatch: pytest.Mo
     monkeypatch.setenv("XINFANG_ON_DUTY", "星期八 李四")
     with pytest.raises(SettingsError, match="周六"):
         load_settings()
-    assert Settings().on_duty == []
