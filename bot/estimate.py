@@ -15,8 +15,7 @@ from bot.pacing import MINUTE, Limits
 from bot.quiet import next_quiet, quiet_until
 from bot.settings import Settings
 from db.accounts import list_accounts
-from db.backlog import count_backlog
-from db.deliveries import count_sends
+from db.backlog import count_backlog, count_sends_each
 from db.states import Severity
 
 
@@ -75,13 +74,14 @@ async def expected_finish(
     """
     backlog = await count_backlog(session, rank=severity.rank, apart_from=apart_from)
     today = _next_midnight(start, settings.zone) - timedelta(days=1)
+    accounts = [account for account in await list_accounts(session) if groups.get(account.id)]
+    used = await count_sends_each(session, [account.id for account in accounts], today)
     loads = [
         Load(
             groups[account.id] + backlog.get(account.id, 0),
             account_limits(account, settings),
-            await count_sends(session, account.id, today),
+            used.get(account.id, 0),
         )
-        for account in await list_accounts(session)
-        if groups.get(account.id)
+        for account in accounts
     ]
     return estimate_finish(loads, start=start, severity=severity, settings=settings)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import Alert, Delivery
+from db.models import Alert, Delivery, Send
 from db.states import AlertState, DeliveryState
 
 # A literal, not a parameter: only then may the databases use the partial index of waiting rows.
@@ -33,3 +36,9 @@ async def count_waiting(session: AsyncSession, alert_id: int) -> dict[int, int]:
         .group_by(Delivery.account_id)
     )
     return {row[0]: row[1] for row in await session.execute(query)}
+
+
+async def count_sends_each(session: AsyncSession, account_ids: Collection[int], since: datetime) -> dict[int, int]:
+    """Account id → messages of all kinds since then; accounts that sent none are left out."""
+    query = sa.select(Send.account_id, sa.func.count()).where(Send.account_id.in_(account_ids), Send.at >= since)
+    return {row[0]: row[1] for row in await session.execute(query.group_by(Send.account_id))}
