@@ -1,6 +1,6 @@
 """SQLite called in place: for short transactions a hop to another thread costs more than the statement.
 
-Only `Database.batched` uses it. A statement runs where it is called, in a few µs; what may take long waits outside
+`Database.batched` and `Database.glance` use it. A statement runs where it is called, in a few µs; what may take long waits outside
 the event loop: the commit, which waits for the disk, in a thread, and another process's write lock by trying again.
 """
 
@@ -85,4 +85,15 @@ class InPlaceDialect(SQLiteDialect_pysqlite):
         await_(asyncio.get_running_loop().run_in_executor(None, dbapi_connection.commit))
 
 
+class GlanceDialect(InPlaceDialect):
+    """`sqlite+glance:///file`: only reads, so it takes no lock and waits for nothing."""
+
+    driver = "glance"
+    supports_statement_cache = True
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        dbapi_connection.execute("BEGIN")
+
+
 registry.register("sqlite.inplace", "db.in_place", "InPlaceDialect")
+registry.register("sqlite.glance", "db.in_place", "GlanceDialect")

@@ -50,14 +50,23 @@ class Database:
             self._batches = create_async_engine(
                 self.url.set(drivername="sqlite+inplace"), pool_size=1, max_overflow=0
             )
-            sa.event.listen(self._batches.sync_engine, "connect", _prepare_in_place)
+            self._glances = create_async_engine(
+                self.url.set(drivername="sqlite+glance"),
+                pool_size=pool_size,
+                max_overflow=10,
+                json_deserializer=orjson.loads,
+            )
+            for engine in (self._batches, self._glances):
+                sa.event.listen(engine.sync_engine, "connect", _prepare_in_place)
         else:
+            self._glances = self.engine
             # A process that is stopped in the middle of a batch holds its accounts' rows: the server lets go of them.
             limit = {"idle_in_transaction_session_timeout": str(round(PAUSE_SECONDS * 1000))}
             self._batches = create_async_engine(
                 self.url, pool_size=1, max_overflow=0, connect_args={"server_settings": limit}, **options
             )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._glancing = async_sessionmaker(self._glances, expire_on_commit=False)
         self._write_lock = asyncio.Lock()
         self._group_commit = GroupCommit(self._batches, self._write_guard)
 
@@ -65,6 +74,13 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A session for reading; whatever it changed is thrown away."""
         async with self._sessions() as session:
+            yield session
+
+    @contextlib.asynccontextmanager
+    async def glance(self) -> AsyncIterator[AsyncSession]:
+        """`read` for a few rows found by an index: on SQLite in place, where a hop to a thread costs more than they do
+        and, when the loop is busy, much more. Never for what may look through many rows: everybody waits meanwhile."""
+        async with self._glancing() as session:
             yield session
 
     @contextlib.asynccontextmanager
@@ -93,12 +109,13 @@ class Database:
     @property
     def engines(self) -> tuple[AsyncEngine, ...]:
         """Every engine, for whoever watches what they do."""
-        return self.engine, self._batches
+        return tuple(dict.fromkeys((self.engine, self._batches, self._glances)))
 
     async def close(self) -> None:
         await self._group_commit.close()
         await self.engine.dispose()
         await self._batches.dispose()
+        await self._glances.dispose()
 
     def _write_guard(self) -> contextlib.AbstractAsyncContextManager[Any]:
         return self._write_lock if self.is_sqlite else contextlib.nullcontext()

@@ -62,7 +62,7 @@ class LocalPeople:
             return await local_chat.save_person(session, person_id, name)
 
     async def list_people(self) -> list[LocalPerson]:
-        async with self._database.read() as session:
+        async with self._database.glance() as session:
             return await local_chat.list_people(session)
 
     async def list_accounts(self) -> list[str]:
@@ -87,7 +87,7 @@ class LocalPeople:
 
     async def find_rooms(self, room_ids: Collection[str], *, person_id: str = "") -> list[RoomSummary]:
         """Those of the rooms that exist and that the person may see."""
-        async with self._database.read() as session:
+        async with self._database.glance() as session:
             return await local_chat.list_rooms(
                 session, person_id=person_id, room_ids=room_ids, limit=max(1, len(room_ids))
             )
@@ -96,7 +96,7 @@ class LocalPeople:
         self, room_id: str, before: int | None = None, limit: int = 50, *, after: int | None = None
     ) -> list[LocalMessage]:
         """The last `limit` messages, or those before or after an id, in the order in which they were said."""
-        async with self._database.read() as session:
+        async with self._database.glance() as session:
             return await local_chat.list_history(session, room_id, before=before, after=after, limit=limit)
 
     async def say(self, person_id: str, room_id: str, text: str, mentions_bot: bool = False) -> int:

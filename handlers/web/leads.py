@@ -64,7 +64,7 @@ async def lead_events(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 async def alarms(request: web.Request, actor: Actor) -> web.StreamResponse:
     """For every page: how many people are being defrauded whom nobody has taken care of."""
-    async with request.app[ENGINE].database.read() as session:
+    async with request.app[ENGINE].database.glance() as session:
         return web.json_response({"alarms": (await get_figures(session)).alarms})
 
 

@@ -147,7 +147,7 @@ async def _find_visitor(request: web.Request) -> Visitor | None:
         return None
     engine = request.app[ENGINE]
     now, idle = engine.clock.now(), timedelta(minutes=engine.settings.idle_minutes)
-    async with engine.database.read() as session:
+    async with engine.database.glance() as session:
         row = await find_session(session, token_hash(token), now, idle_since=now - idle)
     if row is None:
         return None

@@ -43,7 +43,7 @@ async def nav_items(request: web.Request, visitor: Visitor | None) -> list[NavIt
     if visitor is None or visitor.must_change:
         return []
     role = visitor.actor.role
-    async with request.app[ENGINE].database.read() as session:
+    async with request.app[ENGINE].database.glance() as session:
         waiting = await count_waiting(session)
     badges: dict[str, int] = {}
     if allowed(role, Permission.REVIEW_ALERT):
