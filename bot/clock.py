@@ -42,6 +42,8 @@ def duration_text(span: timedelta | float | None) -> str:
     if span is None:
         return "—"
     total = span.total_seconds() if isinstance(span, timedelta) else span
+    if 0 <= total < 0.05:
+        return "不到 0.1 秒"
     if total < 1:
         return f"{total:.1f} 秒"
     seconds = round(total)

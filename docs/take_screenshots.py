@@ -22,6 +22,7 @@ README = {"dashboard-1280", "alert-reach-1280", "alert-1280", "chat-390", "units
 SIZES = {1280: 800, 390: 844}
 ARGUMENTS = [
     "--no-sandbox",
+    "--lang=zh-CN",  # what the browser itself says: months, file fields
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -29,6 +30,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+OTHERWISE = ("dashboard", "alert-reach", "units")  # also in the dark, and as printed
 PAGES = {
     "dashboard": "/",
     "alerts": "/alerts",
@@ -104,7 +106,18 @@ def photograph(browser: Browser, address: str, width: int, folder: Path, wanted:
         page.wait_for_timeout(700)  # live parts have drawn themselves
         page.screenshot(path=folder / f"{name}-{width}.png")
         print(f"{name}-{width}.png")
+        if not wanted and name in OTHERWISE and width == 1280:
+            photograph_otherwise(page, folder / name)
     context.close()
+
+
+def photograph_otherwise(page: Page, path: Path) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(700)
+    page.screenshot(path=f"{path}-dark.png")
+    page.emulate_media(color_scheme="light", media="print")
+    page.screenshot(path=f"{path}-print.png", full_page=True)
+    page.emulate_media(media="screen")
 
 
 def open_busiest_room(page: Page) -> None:
