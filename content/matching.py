@@ -80,7 +80,7 @@ class Match:
 
 
 class Matcher:
-    """Matches texts against one library; built once (0.3 s), then read-only. It remembers the last text: whoever answers
+    """Matches texts against one library; built once (0.2 s), then read-only. It remembers the last text: whoever answers
     and whoever screens ask about the same one."""
 
     def __init__(
