@@ -61,6 +61,6 @@ async def test_the_page_is_for_administrators_and_tells_no_secret(sqlite_databas
         assert found.shows("quiet_start")
         assert not found.shows("quiet_end")
         changed = await admin.get("/settings", view="changed")
-        assert changed.shows("与默认不同 3", "database_url")
+        assert changed.shows("与默认不同 4", "database_url", "secret_key")
         assert not changed.shows("quiet_start")
         assert (await admin.get("/settings", q="没有的")).shows("没有这样的设置")

@@ -11,7 +11,7 @@ from typer.main import get_command
 from handlers.cli.main import build_app
 
 DOCS = Path(__file__).parents[2] / "docs"
-COMMAND = re.compile(r"bot\.py ([a-z]+(?: [a-z-]+)*)((?: --?[a-z-]+)*)")
+COMMAND = re.compile(r"bot\.py ([a-z][a-z-]*(?: [a-z-]+)*)((?: --?[a-z-]+)*)")
 
 
 @pytest.mark.parametrize("name", ["operations.md", "backup.md", "security.md", "setup.md"])
