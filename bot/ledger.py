@@ -45,11 +45,17 @@ class Ledger:
         alert = {} if claim.alert_id is None else {"alert": claim.alert_id, "group": claim.group_id}
         return {kind: claim.id, "account": self._account.name, "fence": self._lease.fence, **alert}
 
+    async def settle(self) -> bool:
+        """Find out about a claim whose answer was lost; True when there was one: the budgets may count it. Raises what
+        the database raises."""
+        if not self._unsure:
+            return False
+        await self.write(self._put_back)
+        self._unsure = False
+        return True
+
     async def claim(self, turn: Turn) -> Claim | None:
         """What is to be sent now, marked `sending`. Raises what the database raises."""
-        if self._unsure:
-            await self.write(self._put_back)
-            self._unsure = False
         return await self._advance(turn)
 
     async def sent(self, done: Turn, next_turn: Turn) -> Claim | None:

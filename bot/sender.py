@@ -135,6 +135,8 @@ class Sender:
 
     async def _step(self) -> bool:
         """Send until nothing is due; False when there was nothing to do."""
+        if await self._ledger.settle():
+            self._pacer.started()  # a start is on record that was none
         waited = self._pacer.delay()
         if not await self._until_slot():
             return True
@@ -199,6 +201,7 @@ class Sender:
 
     async def _put_back(self, claim: Claim, why: str) -> None:
         log.warning("not begun, waits again", extra=self._ledger.named(claim) | {"why": why})
+        self._pacer.started(card=claim.card)  # its start is on record, and the next keeps its distance from that
         await self._ledger.record(
             claim, lambda session: store.record_not_sent(session, claim, state=DeliveryState.WAITING, reason="")
         )
