@@ -1,4 +1,4 @@
-"""Live figures by server-sent events: a stream tells the page the newest figures, at most twice a second."""
+"""Live figures by server-sent events: a stream tells the page the newest figures, at most once a second."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from handlers.web.progress import get_progress, progress_json
 log = logging.getLogger(__name__)
 
 LIFE_SECONDS = 600.0  # then the page asks again, and with it whether the visitor may still look
-POLL_SECONDS = 1.0  # another process may be the one that sends
-GAP_SECONDS = 0.5
+POLL_SECONDS = 2.0  # another process may be the one that sends
+GAP_SECONDS = 1.0  # nobody reads faster, and to look costs the broadcast as much as fifty messages
 HEARTBEAT_SECONDS = 15.0  # proxies close what is silent
 
 Figures = list[dict[str, Any]]

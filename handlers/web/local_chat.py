@@ -24,6 +24,7 @@ from handlers.web.local_chat_live import live
 from handlers.web.rights import Route
 from handlers.web.views import page
 
+MOST_ROOMS = 80  # of the list, those last spoken in; the others are found by searching
 MAX_FORWARDS = 50  # rooms of one forward
 _FOREVER = "private, max-age=31536000, immutable"  # a picture's content never changes under its number
 
@@ -55,7 +56,7 @@ async def add_person(request: web.Request, _actor: Actor) -> web.StreamResponse:
 
 async def rooms(request: web.Request, _actor: Actor) -> web.StreamResponse:
     found = await people_of(request).list_rooms(
-        field(request.query, "search"), person_id=field(request.query, "person_id")
+        field(request.query, "search"), person_id=field(request.query, "person_id"), limit=MOST_ROOMS
     )
     return web.json_response({"rooms": [room_json(summary) for summary in found]})
 
