@@ -41,7 +41,10 @@ def address(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, fill(folder)).result()
     gateways = [{"name": ACCOUNT, "endpoint": gateway.endpoint, "token": TOKEN}]
-    settings = {"XINFANG_CHANNELS": json.dumps(["local", "wechaty"]), "XINFANG_WECHATY_GATEWAYS": json.dumps(gateways)}
+    settings = {
+        "XINFANG_CHANNELS": json.dumps(["local", "wechaty"]),
+        "XINFANG_WECHATY_GATEWAYS": json.dumps(gateways),
+    }
     with running(folder, **settings) as address:
         yield address
 
