@@ -22,7 +22,6 @@ README = {"dashboard-1280", "alert-reach-1280", "alert-1280", "chat-390", "units
 SIZES = {1280: 800, 390: 844}
 ARGUMENTS = [
     "--no-sandbox",
-    "--lang=zh-CN",  # what the browser itself says: months, file fields
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
