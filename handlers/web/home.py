@@ -35,15 +35,12 @@ async def dashboard(request: web.Request, actor: Actor) -> web.StreamResponse:
 async def _staff(request: web.Request, actor: Actor) -> web.StreamResponse:
     engine = request.app[ENGINE]
     now = engine.clock.now()
-    async with engine.database.read() as session:
+    async with engine.database.glance() as session:
         top = await find_top_unit(session, "")
         alerts = await list_alerts_around(session, *_today(now, request))
-        progress = await list_progress(session, alerts, top.id if top else None)
         latest = next(iter(await latest_released(session, 1)), None)
         context: dict[str, Any] = {
             "top": top,
-            "running": [p for p in progress if p.alert.state in (AlertState.RUNNING, AlertState.PAUSED)],
-            "today": [p for p in progress if p.alert.state not in (AlertState.RUNNING, AlertState.PAUSED)],
             "accounts": await list_accounts(session),
             "reviews": await list_alerts(session, states=[AlertState.IN_REVIEW], limit=10),
             "edits": await _edits(session),
@@ -52,6 +49,11 @@ async def _staff(request: web.Request, actor: Actor) -> web.StreamResponse:
             "latest": latest,
             "laggards": await _laggards(session, latest, top),
         }
+    async with engine.database.read() as session:  # counts every delivery of what runs
+        progress = await list_progress(session, alerts, top.id if top else None)
+    running = (AlertState.RUNNING, AlertState.PAUSED)
+    context["running"] = [one for one in progress if one.alert.state in running]
+    context["today"] = [one for one in progress if one.alert.state not in running]
     return await page(request, "home.html", reviewer=allowed(actor.role, Permission.REVIEW_ALERT), **context)
 
 

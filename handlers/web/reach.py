@@ -62,18 +62,20 @@ async def visible_unit(session: AsyncSession, actor: Actor, unit_id: int) -> Uni
 
 async def alert_reach(request: web.Request, actor: Actor) -> web.StreamResponse:
     engine = request.app[ENGINE]
-    async with engine.database.read() as session:
+    async with engine.database.glance() as session:
         view = await find_view(request, session, actor)
         alert, unit = view.alert, view.unit
-        number = page_number(request)
-        laggards, behind = await list_laggards(session, alert.id, unit.path, limit=LAGGARDS)
-        children, seen, paging = await _children(session, view, number)
         context: dict[str, Any] = {
             "view": view,
             "alert": alert,
             "unit": unit,
             "figures": view.figures,
             "trail": [one for one in await list_ancestors(session, unit) if within(one.path, actor.scope)],
+        }
+    async with engine.database.read() as session:
+        children, seen, paging = await _children(session, view, page_number(request))
+        laggards, behind = await list_laggards(session, alert.id, unit.path, limit=LAGGARDS)
+        context |= {
             "children": children,
             "seen": seen,
             "paging": paging,

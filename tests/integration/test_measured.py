@@ -18,7 +18,7 @@ CLOCK = SystemClock()
 
 
 async def test_every_message_that_is_sent_has_its_wait_counted(sqlite_database: Database) -> None:
-    settings = quick_settings(gap_seconds=0.1)
+    settings = quick_settings(gap_seconds=0.3)
     async with sqlite_database.write() as session:
         world = await build_world(session)
     before, waited = metrics.PACING_WAIT.count, metrics.PACING_WAIT.total
@@ -27,7 +27,7 @@ async def test_every_message_that_is_sent_has_its_wait_counted(sqlite_database: 
         await until(lambda: settled(sqlite_database, alert.id))
     sent = len(world.groups)
     assert metrics.PACING_WAIT.count - before == sent
-    assert 0.05 * (sent - 1) < metrics.PACING_WAIT.total - waited < 0.15 * sent
+    assert 0 < metrics.PACING_WAIT.total - waited <= 0.3 * sent  # what a busy machine took itself is no wait
 
 
 async def test_questions_are_counted_by_what_the_asker_got(
