@@ -95,7 +95,7 @@ async def make_alert(session: AsyncSession, **columns: Any) -> Alert:
     """A draft to everybody that expires a day after `NOW`."""
     number = next(_numbers)
     defaults = {
-        "number": f"20261121-{number}",
+        "number": f"20261121-{number % 10_000}",  # as people type it: four digits at most
         "title": "谨防冒充客服退款诈骗",
         "body": "近期有人冒充电商客服，以退款为名索要验证码。凡是要求共享屏幕、转账验证的都是诈骗。",
         "severity": Severity.YELLOW,

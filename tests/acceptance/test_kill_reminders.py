@@ -18,7 +18,7 @@ from db.states import DeliveryState, ReplyRank
 from tests.acceptance.test_kill import CLOCK, Nursery
 from tests.world import build_world, until
 
-KILLS = 4
+KILLS = 2
 REMINDERS = 60
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]

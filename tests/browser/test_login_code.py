@@ -73,5 +73,5 @@ def test_the_code_is_shown_renewed_and_gone_after_the_login(desks: Desks, addres
     tell(gateway, "login")
     expect(account.locator(".state")).to_have_text("在线", timeout=15_000)
     expect(code).to_have_count(0)
-    expect(account).to_contain_text("今天已发0 / 2000 条")
+    expect(account).to_contain_text("今天已发0 / 2,000 条")
     tell(gateway, "logout")

@@ -12,6 +12,7 @@ from openpyxl import load_workbook
 from db.models import Reach
 from db.session import Database
 from db.states import AlertState, Role
+from handlers.web.audit_files import FILES
 from handlers.web.routes import ROUTES
 from tests.console import Browser, Console, open_console
 from tests.factories import make_account, make_alert, make_group, make_unit
@@ -29,7 +30,7 @@ def addresses(alert_id: int, unit_id: int) -> list[str]:
         if route.method == "GET" and path.endswith((".csv", ".xlsx")):
             found.append(path)
         if route.method == "GET" and path.endswith("/files/{name}"):
-            found += [path.replace("{name}", name) for name in TABLES]
+            found += [path.replace("{name}", name) for name in (FILES if path.startswith("/audit") else TABLES)]
     return found
 
 
