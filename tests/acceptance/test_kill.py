@@ -33,7 +33,7 @@ from tests.factories import make_account, make_group, make_unit
 from tests.world import World, build_world, content, quick_settings, release, until
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = 26  # on each of two databases: 52
+KILLS = 14  # on each of two databases
 ACCOUNTS = 3
 GROUPS = 1000
 GAP = 0.05

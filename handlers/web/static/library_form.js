@@ -119,6 +119,7 @@ function touched() {
 }
 
 form.addEventListener("input", touched);
+showAnswer(); // what was typed before this script was there, or kept by the browser
 form.addEventListener("submit", () => { changed = false; });
 window.addEventListener("beforeunload", (event) => {
   if (changed) event.preventDefault();
