@@ -92,7 +92,7 @@ async def answer(
     help still becomes a lead.
     """
     call = read_call(message)
-    text = "\n".join(part for part in (call.text, message.link_title) if part)
+    text = _asked(call, message)
     if not text and message.kind is not ContentKind.TEXT:
         return Answered(_ONLY_TEXT, AnswerKind.TALK) if message.private else None
     turn = read_turn(text)
@@ -116,7 +116,7 @@ async def answer(
 def may_answer(knowledge: Knowledge, message: Incoming) -> bool:
     """False when `answer` certainly stays silent, which needs no row: nearly everything that is said in groups."""
     call = read_call(message)
-    text = "\n".join(part for part in (call.text, message.link_title) if part)
+    text = _asked(call, message)
     if not text and message.kind is not ContentKind.TEXT:
         return message.private
     if call.called or read_turn(text) is not None:
@@ -124,6 +124,10 @@ def may_answer(knowledge: Knowledge, message: Incoming) -> bool:
     with MATCH_TIME.timed():
         reply = knowledge.asker.ask(text)
     return _speaks_up(knowledge, call, reply)
+
+
+def _asked(call: Call, message: Incoming) -> str:
+    return "\n".join(part for part in (call.text, message.link_title) if part)
 
 
 def _in_conversation(

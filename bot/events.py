@@ -46,10 +46,20 @@ class Events:
 
 async def wait_for(event: asyncio.Event, seconds: float) -> bool:
     """Wait until the event is set or `seconds` have passed, then clear it; True when it was set."""
+    came = await set_within(event, seconds)
+    if came:
+        event.clear()
+    return came
+
+
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Whether the event is set at the latest after `seconds`.
+
+    Not by the library's own `wait_for`: on Python 3.11 that loses a cancellation which comes in the moment when the event is set,
+    and whoever cancelled the task waits for it for ever.
+    """
     try:
         async with asyncio.timeout(seconds):
-            await event.wait()
+            return await event.wait()
     except TimeoutError:
         return False
-    event.clear()
-    return True

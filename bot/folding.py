@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from datetime import tzinfo
 
-from bot.events import Events, wait_for
+from bot.events import Events, set_within, wait_for
 from db import rollup
 from db.session import Database
 
@@ -65,5 +64,4 @@ class Folding:
                 except Exception:
                     log.exception("figures could not be folded; trying again")
                 await wait_for(self._nudged, POLL_SECONDS)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), GATHER_SECONDS)
+                await set_within(self._stopping, GATHER_SECONDS)

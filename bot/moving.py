@@ -92,21 +92,11 @@ async def _require_current(source: Database) -> None:
 
 
 async def _require_empty(target: Database, now: datetime) -> None:
-    """Make the tables. A database in which anything stands already is not touched."""
-    if await read_revision(target) is not None and (filled := await _filled(target)):
-        raise UserError(f"目标数据库 {shown_url(target)} 里已经有数据（{'、'.join(filled[:5])}），请换一个空的数据库")
+    """Make the tables. A database of an older program is not touched, whatever is in it; `_copy` looks for rows."""
+    revision = await read_revision(target)
+    if revision not in (None, migrating.HEAD):
+        raise UserError(f"目标数据库 {shown_url(target)} 已被版本 {revision} 使用，请换一个空的数据库")
     await create_or_upgrade(target, now=now)
-
-
-async def _filled(database: Database) -> list[str]:
-    async with database.engine.connect() as connection:
-        if await connection.run_sync(lambda sync: _missing(sync)):
-            return []  # an older, maybe empty one: it is upgraded, and copying into it finds out
-        return [name for name, rows in (await count_rows(connection)).items() if rows]
-
-
-def _missing(connection: sa.Connection) -> bool:
-    return not set(Base.metadata.tables) <= set(sa.inspect(connection).get_table_names())
 
 
 async def _copy(source: Database, target: Database, actor: Actor, now: datetime, progress: Stage) -> Moved:
@@ -118,7 +108,9 @@ async def _copy(source: Database, target: Database, actor: Actor, now: datetime,
             await new.execution_options(sqlite_begin="IMMEDIATE")
         async with old.begin(), new.begin():
             if filled := [name for name, rows in (await count_rows(new)).items() if rows]:
-                raise UserError(f"目标数据库 {shown_url(target)} 里已经有数据（{'、'.join(filled[:5])}）")
+                raise UserError(
+                    f"目标数据库 {shown_url(target)} 里已经有数据（{'、'.join(filled[:5])}），请换一个空的数据库"
+                )
             await copy_rows(old, new, lambda done, total: progress("复制", done, total))
             moved = Moved(shown_url(source), shown_url(target), await _compare(old, new, progress))
             async with AsyncSession(new, join_transaction_mode="rollback_only") as session:

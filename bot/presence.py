@@ -16,6 +16,7 @@ from bot.clock import Clock, SystemClock
 from bot.database import is_away
 from bot.database_clock import DatabaseClock
 from bot.errors import UserError
+from bot.events import set_within
 from bot.lease import boot_time
 from bot.roles import ALL, Part
 from bot.settings import Settings
@@ -96,10 +97,7 @@ class Presence:
                     logging.WARNING if is_away(error) else logging.ERROR, "no sign of life", extra={"why": str(error)}
                 )
             elapsed += self.period
-            try:
-                await asyncio.wait_for(self._stopping.wait(), self.period)
-            except TimeoutError:
-                continue
+            await set_within(self._stopping, self.period)
 
 
 def _pool(settings: Settings) -> str:

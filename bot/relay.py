@@ -11,7 +11,7 @@ import contextlib
 import logging
 import re
 
-from bot.events import Events
+from bot.events import Events, set_within
 from db.nudges import Line, listening
 from db.session import Database
 
@@ -79,8 +79,7 @@ class Relay:
                         "connection for nudges lost, looking every second", extra={"why": type(error).__name__}
                     )
                 lost = True
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), RETRY_SECONDS)
+                await set_within(self._stopping, RETRY_SECONDS)
 
     async def _serve(self, line: Line) -> None:
         broken = asyncio.ensure_future(line.broken.wait())
@@ -92,8 +91,7 @@ class Relay:
                 if broken.done():
                     raise ConnectionResetError("the server ended the connection")
                 await self._tell(line)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), GATHER_SECONDS)
+                await set_within(self._stopping, GATHER_SECONDS)
         finally:
             broken.cancel()
 

@@ -136,12 +136,18 @@ async def copy_rows(source: AsyncConnection, target: AsyncConnection, progress: 
 
 
 async def pages(connection: AsyncConnection, table: sa.Table) -> AsyncIterator[Sequence[sa.Row[Any]]]:
-    """Every row of the table, some at a time, parents before children."""
+    """Every row of the table, some at a time, parents before children. Each step is a statement of its own that goes on
+    behind the last row: SQLite gives all rows of a statement at once (`db.whole_statements`)."""
     heavy = any(isinstance(column.type, sa.LargeBinary) for column in table.columns)
-    query = sa.select(table).order_by(*_order(table))
-    stream = await connection.stream(query, execution_options={"yield_per": HEAVY_ROWS if heavy else ROWS})
-    async for rows in stream.partitions():
+    size, order = HEAVY_ROWS if heavy else ROWS, _order(table)
+    query = sa.select(table).order_by(*order).limit(size)
+    rows = (await connection.execute(query)).all()
+    while rows:
         yield rows
+        if len(rows) < size:
+            return
+        last = [sa.literal(rows[-1]._mapping[column], column.type) for column in order]
+        rows = (await connection.execute(query.where(sa.tuple_(*order) > sa.tuple_(*last)))).all()
 
 
 async def empty_tables(connection: AsyncConnection) -> None:

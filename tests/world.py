@@ -42,6 +42,18 @@ def quick_settings(**values: object) -> Settings:
     return load_settings(**(defaults | values))
 
 
+def quick_environment(gap: float) -> dict[str, str]:
+    """The same for a program of its own, with a gap between messages in seconds."""
+    return {
+        "XINFANG_GAP_SECONDS": str(gap),
+        "XINFANG_PER_MINUTE": "100000",
+        "XINFANG_PER_DAY": "1000000",
+        "XINFANG_QUIET_START": "00:00",
+        "XINFANG_QUIET_END": "00:00",
+        "XINFANG_PORT": "0",
+    }
+
+
 @dataclass
 class World:
     publisher: Actor

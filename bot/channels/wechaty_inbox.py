@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bot.channels.base import Deliver
+from bot.events import set_within
 from bot.messages import Incoming
 
 log = logging.getLogger(__name__)
@@ -141,14 +142,7 @@ class Inbox:
                 return True
             except Exception:
                 log.exception("message %s was not taken, try %d of %d", message.message_id, attempt, MAX_TRIES)
-            if attempt < MAX_TRIES and await self._stops_within(RETRY_SECONDS * 2 ** (attempt - 1)):
+            if attempt < MAX_TRIES and await set_within(self._stopping, RETRY_SECONDS * 2 ** (attempt - 1)):
                 return False
         log.error("message %s given up after %d tries", message.message_id, MAX_TRIES)
-        return True
-
-    async def _stops_within(self, seconds: float) -> bool:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return False
         return True

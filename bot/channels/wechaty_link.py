@@ -17,6 +17,7 @@ from typing import Any
 
 from bot.channels.wechaty_compat import Sdk, load_sdk
 from bot.errors import AccountOffline
+from bot.events import set_within
 from bot.settings import WechatyGateway
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ class GatewayLink:
 
     async def _watch(self, puppet: Any, on_silence: OnSilence) -> None:
         """Ends when the gateway does not answer, or when told to."""
-        while not await self._told_within(PROBE_SECONDS):
+        while not await set_within(self._retry, PROBE_SECONDS):
             probe = asyncio.create_task(self._answers(puppet))
             try:
                 if not await _done_within(probe, SILENT_SECONDS):
@@ -143,11 +144,6 @@ class GatewayLink:
                     return
             finally:
                 probe.cancel()
-
-    async def _told_within(self, seconds: float) -> bool:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._retry.wait(), seconds)
-        return self._retry.is_set()
 
     async def _answers(self, puppet: Any) -> bool:
         try:

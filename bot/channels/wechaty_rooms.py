@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.clock import Clock
+from bot.events import set_within
 from db import rooms as store
 from db.accounts import find_account
 from db.rooms import Sighting
@@ -85,8 +85,7 @@ class RoomSync:
                 log.exception("rooms could not be looked at; trying again", extra={"account": self._account})
                 self._whole = True
             pause = AGAIN_SECONDS[min(looks, len(AGAIN_SECONDS) - 1)]
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nudge.wait(), pause)
+            if await set_within(self._nudge, pause):
                 continue
             looks += 1
             self._whole = True

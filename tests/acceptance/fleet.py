@@ -27,19 +27,14 @@ from db.processes import Alive, list_alive
 from db.session import Database
 from db.states import AlertState, DeliveryState, UnitKind
 from tests.factories import make_account, make_group, make_unit
-from tests.world import World, build_world, quick_settings, until
+from tests.world import World, build_world, quick_environment, quick_settings, until
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE = 2.5  # seconds: the product's own 8 would only make the tests longer
 GAP = 0.25
 SETTINGS = quick_settings(gap_seconds=GAP)
 ENVIRONMENT = {
-    "XINFANG_GAP_SECONDS": str(GAP),
-    "XINFANG_PER_MINUTE": "100000",
-    "XINFANG_PER_DAY": "1000000",
-    "XINFANG_QUIET_START": "00:00",
-    "XINFANG_QUIET_END": "00:00",
-    "XINFANG_PORT": "0",
+    **quick_environment(GAP),
     "XINFANG_STATUS_PORT": "0",
     "XINFANG_LEASE_SECONDS": str(LEASE),
     "XINFANG_LOG_FORMAT": "json",

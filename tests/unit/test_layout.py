@@ -63,3 +63,8 @@ def test_modules_stay_small() -> None:
         if "migrations" not in path.parts
     }
     assert {name: lines for name, lines in long.items() if lines > 400} == {}
+
+
+def test_no_wait_loses_a_cancellation() -> None:
+    """`asyncio.wait_for` does on Python 3.11 (see `bot.events.set_within`); `asyncio.timeout` does not."""
+    assert [str(path.relative_to(ROOT)) for path in FILES if "asyncio.wait_for(" in path.read_text("utf-8")] == []

@@ -48,7 +48,9 @@ class Gate:
         )
         try:
             assert process.stdout is not None
-            if await asyncio.wait_for(process.stdout.readline(), START_SECONDS) != b"ready\n":
+            async with asyncio.timeout(START_SECONDS):
+                answer = await process.stdout.readline()
+            if answer != b"ready\n":
                 raise UserError("网关没有启动；请先运行 make gateway 安装它的组件")
             yield self
         finally:
