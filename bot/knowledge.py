@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import cache
 
 from content.asking import Asker
 from content.library import Library, load_library
@@ -26,6 +27,22 @@ def build(library: Library) -> Loaded:
     return Loaded(library, Asker(library, matcher), Screener(library, matcher))
 
 
+_building = threading.Lock()
+
+
+@cache
+def seed_library() -> Library:
+    """What the files of the package say; reading them takes half a second. Raises `content.library.LibraryError` with
+    every fault of theirs."""
+    return load_library()
+
+
+@cache
+def packaged() -> Loaded:
+    """What answers and screens by the files of the package."""
+    return build(seed_library())
+
+
 class Knowledge:
     """The library, and what answers and screens by it: the same text gets the same result until it is replaced.
 
@@ -34,15 +51,15 @@ class Knowledge:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._loaded: Loaded | None = None
 
     def load(self) -> Loaded:
         """What is known now; the files of the package if nothing has been said else."""
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = build(load_library())
-            return self._loaded
+        if self._loaded is None:
+            with _building:
+                seed = packaged()
+                self._loaded = self._loaded or seed
+        return self._loaded
 
     def replace(self, library: Library) -> None:
         """Know this library from now on. Whoever asks meanwhile is answered by the one before."""

@@ -14,9 +14,9 @@ from functools import cache
 
 from bot.background import in_background
 from bot.events import Events, wait_for
-from bot.knowledge import Knowledge
+from bot.knowledge import Knowledge, seed_library
 from content.fraud_type import FraudType
-from content.library import DEFAULT_FOLDER, Library, load_library, make_library
+from content.library import DEFAULT_FOLDER, Library, make_library
 from content.library_bodies import Body, clean_body, digest_of, read_body, type_of_body
 from db import library as store
 from db.models import LibraryRevision
@@ -26,12 +26,6 @@ from db.states import RevisionKind
 POLL_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
-
-
-@cache
-def seed_library() -> Library:
-    """What the files of the package say. Takes some tenths of a second the first time."""
-    return load_library()
 
 
 @cache

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.errors import NotFound
 from bot.identity import Actor
-from bot.library_live import overlaid, seed_body, seed_library
+from bot.knowledge import seed_library
+from bot.library_live import overlaid, seed_body
 from bot.permissions import Permission, allowed
 from bot.settings import Settings
 from content.fraud_type import FraudType

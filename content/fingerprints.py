@@ -40,6 +40,7 @@ _MAX_LENGTH: Final = 20_000
 """Characters that are read of one message or alert, so that none can hold the bot for long."""
 
 _STOCK: Final = frozenset(gram for phrase in chain(FRAME, stock_phrases()) for gram in grams(fold(phrase)))
+_NOBODYS: Final[dict[str, list[int]]] = {gram: [] for gram in _STOCK}
 
 _Candidate = tuple[int, LiveAlert]
 
@@ -71,8 +72,8 @@ class AlertIndex:
         self._slots: dict[str, int] = {}
         self._alerts: dict[int, LiveAlert] = {}
         # Slots only grow, so a posting list stays sorted by appending. Stock grams are known from the start and
-        # belong to nobody.
-        self._postings: dict[str, list[int]] = {gram: [] for gram in _STOCK}
+        # belong to nobody: nothing is ever put into their lists.
+        self._postings: dict[str, list[int]] = _NOBODYS.copy()
         self._next_slot = 0
         self._version = 0
         self._weights = _Weights(0)

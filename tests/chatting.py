@@ -39,8 +39,10 @@ ALERT_TEXT = f"{TITLE}\n{BODY}"
 
 @cache
 def knowledge() -> Knowledge:
-    """Built once for all tests: it is free of state."""
-    return Knowledge()
+    """Built once for all tests, before any transaction: it is free of state."""
+    known = Knowledge()
+    known.load()
+    return known
 
 
 @dataclass

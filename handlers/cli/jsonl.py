@@ -13,10 +13,10 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from bot.knowledge import packaged
 from content.asking import Asker
 from content.fingerprints import AlertIndex
-from content.library import load_library
-from content.screening import Screener, judge
+from content.screening import judge
 
 SHOWN_TYPES = 5
 
@@ -29,7 +29,7 @@ class AlertFileError(Exception):
 
 def run_ask_jsonl(stdin: BinaryIO, stdout: BinaryIO) -> None:
     """``{"text":…}`` → what :func:`answer_row` returns."""
-    asker = Asker(load_library())
+    asker = packaged().asker
     _run(stdin, stdout, lambda text: answer_row(asker, text))
 
 
@@ -61,7 +61,7 @@ def answer_row(asker: Asker, text: str) -> dict[str, Any]:
 
 def run_screen_jsonl(stdin: BinaryIO, stdout: BinaryIO) -> None:
     """``{"text":…}`` → ``{"alarm":…,"types":[…],"score":…}``."""
-    screener = Screener(load_library())
+    screener = packaged().screener
 
     def answer(text: str) -> dict[str, Any]:
         screening = screener.screen(text)
@@ -86,7 +86,7 @@ def run_match_jsonl(alerts_path: Path, stdin: BinaryIO, stdout: BinaryIO) -> Non
 
 def ask_once(text: str, explain: bool = False, as_json: bool = False) -> None:
     """Print the reply to one message; with ``explain`` also the phrases and examples that led to it."""
-    asker = Asker(load_library())
+    asker = packaged().asker
     if as_json:
         print(orjson.dumps(answer_row(asker, text)).decode())
         return
@@ -108,7 +108,7 @@ def ask_once(text: str, explain: bool = False, as_json: bool = False) -> None:
 
 def screen_once(text: str) -> None:
     """Print whether one message is itself a scam."""
-    screening = Screener(load_library()).screen(text)
+    screening = packaged().screener.screen(text)
     verdict = f"报警：{'、'.join(screening.types)}" if screening.alarm else "不报警"
     print(f"{verdict}  {screening.score:.2f}")
 

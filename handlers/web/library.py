@@ -14,8 +14,9 @@ from bot import library_desk as desk
 from bot import library_revisions as reading
 from bot.errors import Invalid, NotFound, UserError
 from bot.identity import Actor
+from bot.knowledge import seed_library
 from bot.library_diff import compare
-from bot.library_live import overlaid, seed_body, seed_library, with_types
+from bot.library_live import overlaid, seed_body, with_types
 from bot.library_revisions import Entry
 from bot.second_factor import prove_for_release
 from content.answers import render_answer

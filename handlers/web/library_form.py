@@ -13,7 +13,7 @@ from bot import library_desk as desk
 from bot import library_revisions as reading
 from bot.errors import Invalid, WrongState
 from bot.identity import Actor
-from bot.library_live import seed_library
+from bot.knowledge import seed_library
 from content.answers import render_answer
 from content.fraud_type import VOICES
 from content.library_bodies import LABELS, VOICE_LABELS, Body, clean_body, split_phrase, type_of_body

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bot import library_revisions as reading
 from bot.identity import Actor
-from bot.library_live import seed_library
+from bot.knowledge import seed_library
 from bot.library_trial import LONGEST, Trial, Trials
 from db import library as store
 from db.models import LibraryRevision

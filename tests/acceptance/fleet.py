@@ -6,8 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,10 +24,10 @@ from db.models import Account, Alert, LocalMessage
 from db.processes import Alive, list_alive
 from db.session import Database
 from db.states import AlertState, DeliveryState, UnitKind
+from tests.acceptance.lives import Nursery
 from tests.factories import make_account, make_group, make_unit
 from tests.world import World, build_world, quick_environment, quick_settings, until
 
-ROOT = Path(__file__).resolve().parents[2]
 LEASE = 2.5  # seconds: the product's own 8 would only make the tests longer
 GAP = 0.25
 SETTINGS = quick_settings(gap_seconds=GAP)
@@ -55,27 +53,12 @@ class Fleet:
     def __init__(self, url: str, folder: Path, **environment: str) -> None:
         self.log = folder / "fleet.log"
         self.lives: list[Life] = []
-        with self.log.open("ab") as log:
-            self._nursery = subprocess.Popen(
-                [sys.executable, "-m", "tests.acceptance.nursery"],
-                cwd=ROOT,
-                env=os.environ
-                | ENVIRONMENT
-                | {"XINFANG_DATABASE_URL": url, "XINFANG_DATA_DIR": str(folder)}
-                | environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+        where = {"XINFANG_DATABASE_URL": url, "XINFANG_DATA_DIR": str(folder)}
+        self._nursery = Nursery(self.log, {**ENVIRONMENT, **where, **environment})
 
     def start(self, *roles: str, ahead: float = 0) -> Life:
-        assert self._nursery.stdin is not None
-        assert self._nursery.stdout is not None
-        clock = f" ahead={ahead}" if ahead else ""
-        self._nursery.stdin.write(f"start {' '.join(roles)} host=machine{len(self.lives)}{clock}\n")
-        self._nursery.stdin.flush()
-        life = Life(int(self._nursery.stdout.readline()))
+        clock = [f"ahead={ahead}"] if ahead else []
+        life = Life(self._nursery.start(*roles, f"host=machine{len(self.lives)}", *clock))
         self.lives.append(life)
         return life
 
@@ -91,8 +74,7 @@ class Fleet:
                     life.stop(number)
                 except ProcessLookupError:
                     break
-        self._nursery.kill()
-        self._nursery.communicate()
+        self._nursery.close()
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -29,10 +28,10 @@ from db.alerts import count_deliveries
 from db.deliveries import list_deliveries
 from db.session import Database
 from db.states import AlertState, DeliveryState, UnitKind
+from tests.acceptance.lives import ROOT, Nursery
 from tests.factories import make_account, make_group, make_unit
 from tests.world import World, build_world, content, quick_environment, quick_settings, release, until
 
-ROOT = Path(__file__).resolve().parents[2]
 KILLS = 14  # on each of two databases
 ACCOUNTS = 3
 GROUPS = 1000
@@ -48,7 +47,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
 
 def environment(url: str, folder: Path) -> dict[str, str]:
-    return {**os.environ, **ENVIRONMENT, "XINFANG_DATABASE_URL": url, "XINFANG_DATA_DIR": str(folder)}
+    return {**ENVIRONMENT, "XINFANG_DATABASE_URL": url, "XINFANG_DATA_DIR": str(folder)}
 
 
 @contextmanager
@@ -58,7 +57,7 @@ def program(url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         process = subprocess.Popen(
             [sys.executable, "bot.py", "run"],
             cwd=ROOT,
-            env=environment(url, folder),
+            env={**os.environ, **environment(url, folder)},
             stdout=subprocess.PIPE,
             stderr=errors,
         )
@@ -71,50 +70,9 @@ def program(url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
                 process.stdout.close()
 
 
-class Nursery:
-    """The same program, born quickly: `start` gives the process id of a new life."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self._errors = folder / "errors.txt"
-        with self._errors.open("ab") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.acceptance.nursery"],
-                cwd=ROOT,
-                env=environment(url, folder),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-
-    @contextmanager
-    def life(self) -> Iterator[int]:
-        """A running program, killed with -9 at the end of the block."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("start\n")
-        self._process.stdin.flush()
-        pid = int(self._process.stdout.readline())
-        try:
-            yield pid
-        finally:
-            os.kill(pid, signal.SIGKILL)
-
-    def check(self, pid: int) -> None:
-        """Fails with what the program said when it is not alive."""
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            pytest.fail(self._errors.read_text())
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-
 @pytest.fixture
 def nursery(database_url: str, tmp_path: Path) -> Iterator[Nursery]:
-    opened = Nursery(database_url, tmp_path)
+    opened = Nursery(tmp_path / "errors.txt", environment(database_url, tmp_path))
     yield opened
     opened.close()
 

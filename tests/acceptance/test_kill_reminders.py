@@ -15,7 +15,8 @@ from bot.channels.local_people import sync_rooms
 from db.models import LocalMessage, Reply
 from db.session import Database
 from db.states import DeliveryState, ReplyRank
-from tests.acceptance.test_kill import CLOCK, Nursery
+from tests.acceptance.lives import Nursery
+from tests.acceptance.test_kill import CLOCK, environment
 from tests.world import build_world, until
 
 KILLS = 2
@@ -26,7 +27,8 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
 @pytest.fixture
 def nursery(sqlite_database: Database, tmp_path: Path) -> Iterator[Nursery]:
-    opened = Nursery(sqlite_database.url.set(drivername="sqlite").render_as_string(hide_password=False), tmp_path)
+    url = sqlite_database.url.set(drivername="sqlite").render_as_string(hide_password=False)
+    opened = Nursery(tmp_path / "errors.txt", environment(url, tmp_path))
     yield opened
     opened.close()
 

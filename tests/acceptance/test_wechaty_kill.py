@@ -7,14 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,11 +19,11 @@ from db.migrating import upgrade
 from db.models import Alert
 from db.session import Database
 from db.states import DeliveryState
+from tests.acceptance.lives import Nursery
 from tests.gateway.driver import TOKEN, Gateway
 from tests.gateway.office import ACCOUNT, Office, gateway_settings, open_office, room_id
 from tests.world import quick_environment, until
 
-ROOT = Path(__file__).resolve().parents[2]
 KILLS = 20
 ROOMS = 400
 GAP = 0.02
@@ -38,29 +33,24 @@ ALL = [room_id(number) for number in range(ROOMS)]
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
 
 
-@contextmanager
-def program(gateway: Gateway, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+@pytest.fixture
+def nursery(gateway: Gateway, tmp_path: Path) -> Iterator[Nursery]:
     """`python bot.py run` as an office runs it, on the database in its data folder."""
     environment = {
-        **os.environ,
-        "XINFANG_DATA_DIR": str(folder),
+        **quick_environment(GAP),
+        "XINFANG_DATA_DIR": str(tmp_path),
         "XINFANG_CHANNELS": "wechaty",
         "XINFANG_WECHATY_GATEWAYS": json.dumps([{"name": ACCOUNT, "endpoint": gateway.endpoint, "token": TOKEN}]),
-        **quick_environment(GAP),
         "XINFANG_LOG_LEVEL": "error",
     }
-    with (folder / "errors.txt").open("ab") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "bot.py", "run"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=errors
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
+    opened = Nursery(tmp_path / "errors.txt", environment)
+    yield opened
+    opened.close()
 
 
-async def test_8_killed_twenty_times_in_the_middle_of_a_send(gateway: Gateway, tmp_path: Path) -> None:
+async def test_8_killed_twenty_times_in_the_middle_of_a_send(
+    gateway: Gateway, nursery: Nursery, tmp_path: Path
+) -> None:
     await gateway.make_rooms(dict.fromkeys(ALL, 5))
     await gateway.tell("fault", then="late", ms=SLOW, times=-1)
     database = Database(f"sqlite:///{tmp_path / 'xinfang.db'}")
@@ -69,9 +59,9 @@ async def test_8_killed_twenty_times_in_the_middle_of_a_send(gateway: Gateway, t
         settings = gateway_settings({ACCOUNT: gateway}, tmp_path, gap_seconds=GAP)
         office = await open_office(database, settings, ALL)
         alert = await office.release()
-        await _kill_often(office, alert, gateway, tmp_path)
+        await _kill_often(office, alert, gateway, nursery)
         await gateway.tell("heal")
-        with program(gateway, tmp_path):
+        with nursery.life():
             await until(lambda: office.finished(alert), 60)
             await asyncio.sleep(1)  # the last echoes
         await _judge(office, alert, gateway)
@@ -81,14 +71,14 @@ async def test_8_killed_twenty_times_in_the_middle_of_a_send(gateway: Gateway, t
         await database.close()
 
 
-async def _kill_often(office: Office, alert: Alert, gateway: Gateway, folder: Path) -> None:
+async def _kill_often(office: Office, alert: Alert, gateway: Gateway, nursery: Nursery) -> None:
     chance = random.Random()
     for _ in range(KILLS):
         before = len(await gateway.arrivals())
-        with program(gateway, folder) as process:
+        with nursery.life() as pid:
             await until(lambda before=before: _arrived(gateway, before + 3), 30)
+            nursery.check(pid)
             await asyncio.sleep(chance.uniform(0, 0.1))
-            process.send_signal(signal.SIGKILL)
     assert await office.deliveries(alert, DeliveryState.WAITING), "the broadcast ended too early: give it more rooms"
 
 

@@ -16,7 +16,7 @@ from bot.registry import ImportResult, apply_import, plan_import
 from bot.sample_county import SAMPLE
 from bot.sheets import read_tables
 from bot.users import change_password, create_user, reset_password
-from db.models import Group, Unit, User
+from db.models import Alert, Delivery, Group, Unit, User
 from db.states import GroupMode, GroupState, Role
 from db.units import find_root
 from db.users import find_user
@@ -102,11 +102,12 @@ async def _set_password(stage: Stage, username: str, once: str = "") -> User:
         return user
 
 
-async def remove_bot_from_one_room(stage: Stage) -> None:
-    """Somebody removes the bot from one room, which the registry cannot know yet."""
+async def remove_bot_from_one_room(stage: Stage, alert: Alert) -> None:
+    """Somebody removes the bot from the room that the alert comes to last, after the release has counted on it."""
     async with stage.engine.database.read() as session:
-        query = sa.select(Group.room_id).where(Group.mode == GroupMode.PUSH, Group.account_id.is_not(None))
-        room_id = await session.scalar(query.order_by(Group.id.desc()).limit(1))
+        query = sa.select(Group.room_id).join(Delivery, Delivery.group_id == Group.id)
+        query = query.where(Delivery.alert_id == alert.id).order_by(Delivery.level.desc(), Delivery.id.desc())
+        room_id = await session.scalar(query.limit(1))
     await stage.people.remove_bot(str(room_id))
 
 

@@ -44,7 +44,6 @@ async def play(stage: Stage, view: View) -> Result:
     view.begin("import")
     await import_county(stage)
     await make_logins(stage)
-    await remove_bot_from_one_room(stage)
     result |= await _count_registry(stage)
     view.done(
         "import",
@@ -85,6 +84,7 @@ async def _write_and_release(stage: Stage, view: View, result: Result) -> Alert:
         alert = await alerts.release(
             session, stage.reviewer, alert.id, settings=engine.settings, now=stage.now, version=alert.version
         )
+    await remove_bot_from_one_room(stage, alert)
     engine.events.publish("alerts")
     view.said(stage.reviewer.name, f"审核通过，发布 {alert.number}")
     result |= {"expected_groups": alert.expected_groups, "deliveries": alert.deliveries}

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot import library_desk as desk
 from bot import library_revisions as reading
 from bot.errors import Invalid, NotFound
+from bot.knowledge import seed_library
 from bot.library_diff import compare
-from bot.library_live import seed_library
 from bot.library_revisions import Entry
 from content.answers import render_answer
 from content.library_bodies import clean_body, type_of_body

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 
 from content.emergencies import Emergency, find_emergency, instructions
-from content.library import load_library
 from content.normalising import normalise
-from tests.unit.content.voices import ANY_TEXT, CHAT_LIKE, asker, emergencies
+from tests.unit.content.voices import ANY_TEXT, CHAT_LIKE, asker, emergencies, library
 
 
 @pytest.mark.parametrize("text", emergencies("+"))
@@ -40,7 +39,7 @@ def test_what_happened_is_told_apart(text: str, kind: str) -> None:
 
 
 def test_the_library_itself_raises_no_alarm_in_the_scammers_voice() -> None:
-    spoken = [text for each in load_library().types.values() for text in each.scammer]
+    spoken = [text for each in library().types.values() for text in each.scammer]
     alarms = [text for text in spoken if asker().ask(text).kind == "emergency"]
     assert len(alarms) <= 0.005 * len(spoken), alarms
 

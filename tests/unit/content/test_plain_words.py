@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import pytest
 
-from content.asking import Asker
-from content.library import load_library
-from content.matching import Matcher
+from tests.unit.content.voices import asker, library
 
-LIBRARY = load_library()
+LIBRARY = library()
 FRAMES = ["{}", "{}是什么", "什么是{}", "{}是骗局吗", "{}是不是骗人的", "怎么防{}", "遇到{}怎么办"]
 CRIES = [
     "那我已经转了5000怎么办",
@@ -24,11 +20,6 @@ CRIES = [
     "被骗了三万块，刚刚的事",
     "我妈现在正在给骗子转账",
 ]
-
-
-@functools.cache
-def asker() -> Asker:
-    return Asker(LIBRARY, Matcher(LIBRARY))
 
 
 @pytest.mark.parametrize("type_id", sorted(LIBRARY.types))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 
 from hypothesis import strategies as st
 
+from bot.knowledge import packaged
 from content.asking import Asker
-from content.library import Library, load_library
+from content.library import Library
 from content.screening import Screener
 
 HERE = Path(__file__).parent
@@ -22,19 +22,16 @@ CHAT_LIKE = st.text(
 )
 
 
-@cache
 def library() -> Library:
-    return load_library()
+    return packaged().library
 
 
-@cache
 def asker() -> Asker:
-    return Asker(library())
+    return packaged().asker
 
 
-@cache
 def screener() -> Screener:
-    return Screener(library(), asker().matcher)
+    return packaged().screener
 
 
 def questions() -> list[tuple[str, str]]:
