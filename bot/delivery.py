@@ -184,8 +184,8 @@ class Delivery:
         await self._presence.beat(session)
         held = dict(await leases.renew(session, owner=self.owner, seconds=seconds))
         known = [lease for lease in await leases.list_leases(session, list(self._channels)) if self._serves(lease)]
-        dead = {owner for owner in {lease.owner for lease in known} if is_dead(owner)}
         peers = await processes.list_peers(session, self._presence.pool)
+        dead = {owner for owner in {lease.owner for lease in known} | peers.keys() if is_dead(owner)}
         alive = {owner: count for owner, count in peers.items() if owner not in dead} | {self.owner: len(held)}
         ours = [lease for lease in known if lease.owner in alive or not lease.live or lease.owner in dead]
         kept = held.keys() - self._closing.keys()

@@ -25,7 +25,7 @@ from tests.gateway.office import ACCOUNT, Office, gateway_settings, open_office,
 from tests.world import quick_environment, until
 
 KILLS = 20
-ROOMS = 400
+ROOMS = 260
 GAP = 0.02
 SLOW = 60  # ms until the gateway answers: most of the time a message is under way
 ALL = [room_id(number) for number in range(ROOMS)]

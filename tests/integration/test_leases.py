@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -195,6 +196,22 @@ async def test_processes_are_known_while_they_live(database: Database) -> None:
     await asyncio.sleep(0.6)
     async with database.read() as session:
         assert await processes.list_alive(session) == []
+
+
+async def test_earlier_programs_of_this_machine_get_no_share(database: Database) -> None:
+    """One was killed and its accounts were taken over, then that one was killed: neither may keep accounts waiting."""
+    settings = quick_settings(lease_seconds=60)
+    async with database.write() as session:
+        world = await build_world(session, villages=1, accounts=2)
+        for number in range(3):
+            owner = f"{socket.gethostname()}:{2**22 + number}:0"  # no machine has so many processes
+            sign = processes.Sign(owner, ["sender"], pool=Presence(settings, database).pool)
+            await processes.beat(session, sign, seconds=60)
+    await take(database, owner)
+    channel = FakeChannel(CLOCK, tuple(account.name for account in world.accounts))
+    async with Post(database, settings, channel, CLOCK):
+        alert = await release(database, world, settings, CLOCK.now())
+        await until(lambda: settled(database, alert.id), 5)
 
 
 async def test_two_schedulers_do_everything_once(database: Database) -> None:
