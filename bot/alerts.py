@@ -241,6 +241,8 @@ async def expire(session: AsyncSession, alert_id: int, *, now: datetime) -> Aler
 
 
 async def finish(session: AsyncSession, alert_id: int, *, now: datetime) -> Alert:
+    if not await store.is_through(session, alert_id):
+        raise WrongState("还有没发完的群，预警不能完成")
     return await _step(session, SYSTEM, alert_id, "finish", now, finished_at=now)
 
 
@@ -248,7 +250,8 @@ async def reopen(session: AsyncSession, actor: Actor, alert_id: int, *, now: dat
     """Let senders look at a finished alert again; raises when it was cancelled or has expired."""
     require(actor, Permission.RUN_ALERT)
     alert = await get_alert(session, alert_id)
-    if alert.state in (AlertState.RUNNING, AlertState.PAUSED):
+    state, _ = await store.hold_state(session, alert_id)
+    if state in (AlertState.RUNNING, AlertState.PAUSED):
         return alert
     return await _step(session, actor, alert_id, "reopen", now, finished_at=None)
 

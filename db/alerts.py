@@ -17,6 +17,9 @@ from db.states import AlertState, DeliveryState
 LIVE = (AlertState.RUNNING, AlertState.PAUSED, AlertState.FINISHED)
 """States in which people may be forwarding the alert."""
 
+OVER = (AlertState.CANCELLED, AlertState.EXPIRED)
+"""States in which nothing more of the alert is sent."""
+
 
 @dataclass(frozen=True)
 class DeliveryCounts:
@@ -98,6 +101,26 @@ async def set_state(
     return bool(await affected(session, update))
 
 
+async def hold_state(session: AsyncSession, alert_id: int) -> tuple[AlertState, str]:
+    """The alert's state and note, which nobody changes until this transaction ends. Whoever makes a delivery wait
+    again looks here first: one that waits for an alert that is over would wait for ever."""
+    query = sa.select(Alert.state, Alert.note).where(Alert.id == alert_id)
+    row = (await session.execute(query.with_for_update(read=True))).one()
+    return row.state, row.note
+
+
+async def is_through(session: AsyncSession, alert_id: int) -> bool:
+    """Nothing is left to send, and nobody can add to it until this transaction ends."""
+    lock = sa.select(Alert.id).where(Alert.id == alert_id).with_for_update()
+    await session.execute(lock)  # waits for whoever holds its state: the next statement sees what they did
+    return not await session.scalar(sa.select(_something_left()).where(Alert.id == alert_id))
+
+
+def _something_left() -> sa.Exists:
+    open_states = (DeliveryState.WAITING, DeliveryState.SENDING)
+    return sa.exists().where(Delivery.alert_id == Alert.id, Delivery.state.in_(open_states))
+
+
 async def cancel_waiting(session: AsyncSession, alert_id: int, reason: str) -> int:
     """Cancel what has not been sent yet; returns how many deliveries."""
     update = (
@@ -129,9 +152,7 @@ async def count_deliveries(session: AsyncSession, alert_ids: Collection[int]) ->
 
 async def list_finished(session: AsyncSession) -> list[int]:
     """Running alerts with nothing left to send."""
-    open_states = (DeliveryState.WAITING, DeliveryState.SENDING)
-    left = sa.exists().where(Delivery.alert_id == Alert.id, Delivery.state.in_(open_states))
-    rows = await session.scalars(sa.select(Alert.id).where(Alert.state == AlertState.RUNNING, ~left))
+    rows = await session.scalars(sa.select(Alert.id).where(Alert.state == AlertState.RUNNING, ~_something_left()))
     return list(rows)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.alerts import OVER, cancel_waiting, hold_state
 from db.dml import affected
 from db.marks import Claim
 from db.models import Account, Delivery, Group, Reply, Send, Unit
@@ -19,11 +20,15 @@ from db.states import DeliveryState
 async def record_not_sent(
     session: AsyncSession, claim: Claim, *, state: DeliveryState, reason: str, not_before: datetime | None = None
 ) -> bool:
-    """`sending` → failed, unknown, or back to waiting; False when an echo has confirmed it meanwhile. The caller holds
-    the account (`db.leases.locked`)."""
+    """`sending` → failed, unknown, or back to waiting, or cancelled when its alert is over by now; False when an echo
+    has confirmed it meanwhile. The caller holds the account (`db.leases.locked`)."""
     values: dict[str, Any] = {"state": state, "reason": reason[:200]}
     if claim.table is Delivery:
         values["not_before"] = not_before
+    if state is DeliveryState.WAITING and claim.alert_id is not None:
+        over, note = await hold_state(session, claim.alert_id)
+        if over in OVER:
+            values = {"state": DeliveryState.CANCELLED, "reason": note or over.label}
     return await _leave_sending(session, claim, values)
 
 
@@ -52,7 +57,13 @@ async def strand_in_flight(session: AsyncSession, account_id: int) -> InFlight:
 async def put_back_unsent(session: AsyncSession, account_id: int) -> InFlight:
     """What is `sending` without its sender's knowing of it waits again: the answer to the claim was lost on its way,
     so it was never sent."""
-    return await _leave_in_flight(session, account_id, DeliveryState.WAITING, "")
+    found = await _leave_in_flight(session, account_id, DeliveryState.WAITING, "")
+    alerts = sa.select(Delivery.alert_id).where(Delivery.id.in_(found.deliveries)).distinct()
+    for alert_id in (await session.scalars(alerts)).all():
+        over, note = await hold_state(session, alert_id)
+        if over in OVER:
+            await cancel_waiting(session, alert_id, note or over.label)
+    return found
 
 
 async def _leave_in_flight(session: AsyncSession, account_id: int, state: DeliveryState, reason: str) -> InFlight:

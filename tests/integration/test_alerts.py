@@ -46,6 +46,17 @@ BY_HAND: dict[str, Step] = {
 }
 
 
+async def test_with_something_left_it_is_not_finished(database: Database, world: World) -> None:
+    """Whoever looked for alerts that are through may come after somebody who has something sent again."""
+    async with database.write() as session:
+        alert = await make_alert(session, state=AlertState.RUNNING, expires_at=NOW + timedelta(hours=1))
+        ids = {"alert_id": alert.id, "group_id": world.groups[0].id, "account_id": world.accounts[0].id}
+        session.add(Delivery(**ids, rank=0, level=1))
+    with pytest.raises(WrongState):
+        async with database.write() as session:
+            await alerts.finish(session, alert.id, now=NOW)
+
+
 @pytest.mark.parametrize(("step", "state"), list(itertools.product(BY_HAND, AlertState)), ids=str)
 async def test_every_step_from_every_state(sqlite_database: Database, step: str, state: AlertState) -> None:
     """Allowed steps lead where the table says, leave an audit entry, and lose no delivery; others change nothing."""
@@ -55,11 +66,13 @@ async def test_every_step_from_every_state(sqlite_database: Database, step: str,
         alert = await make_alert(session, state=state, expires_at=NOW + timedelta(hours=1))
         released = state not in (AlertState.DRAFT, AlertState.IN_REVIEW, AlertState.SCHEDULED)
         if released:
-            session.add(
-                Delivery(
-                    alert_id=alert.id, group_id=world.groups[0].id, account_id=world.accounts[0].id, rank=0, level=1
-                )
-            )
+            delivered = DeliveryState.SENT if step == "finish" else DeliveryState.WAITING
+            ids = {
+                "alert_id": alert.id,
+                "group_id": world.groups[0].id,
+                "account_id": world.accounts[0].id,
+            }
+            session.add(Delivery(**ids, rank=0, level=1, state=delivered))
             alert.deliveries = 1
     allowed, to = STEPS[step]
     untouched = step == "reopen" and state in (AlertState.RUNNING, AlertState.PAUSED)

@@ -18,6 +18,7 @@ from bot.errors import (
     MessageRefused,
     OutcomeUnknown,
     RoomGone,
+    SendError,
     TemporaryFailure,
     Throttled,
     WrongState,
@@ -412,3 +413,23 @@ async def test_release_needs_a_second_person(database: Database, world: World) -
     async with database.write() as session:
         with pytest.raises(Forbidden):
             await alerts.release(session, world.publisher, alert.id, settings=SETTINGS, now=now)
+
+
+@pytest.mark.parametrize("error", [TemporaryFailure("忙"), AccountOffline("掉线")])
+async def test_what_comes_back_to_an_alert_that_is_over_waits_for_nothing(
+    database: Database, world: World, error: SendError
+) -> None:
+    """Cancelled while a message was under way, which then did not leave: it must not wait for ever."""
+    channel = FakeChannel(CLOCK, ("心防1号",))
+    alert = await release(database, world, SETTINGS, CLOCK.now())
+
+    async def cancelled_meanwhile() -> None:
+        async with database.write() as session:
+            await alerts.cancel(session, world.publisher, alert.id, "有误", now=CLOCK.now())
+        raise error
+
+    channel.faults[str(world.groups[0].room_id)] = [cancelled_meanwhile]
+    async with Post(database, SETTINGS, channel, CLOCK):
+        await until(lambda: settled(database, alert.id))
+    assert set((await states(database, alert.id)).values()) == {(DeliveryState.CANCELLED, "有误")}
+    assert channel.arrived == []
