@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.histogram import Histogram, add, from_stored, quantile_ms, to_stored
 from db.models import Alert, Forward, Group, Person, Reach, Rollup, Unit
 from db.periods import Span
-from db.ranking import Among, Ranked, rank_units, read_histograms
+from db.ranking import Among, Ranked, UnitRow, rank_units, read_histograms
 from db.standing import walk_standings
 from db.states import GroupMode, UnitState, Way
 from db.tally import COUNTS
@@ -215,9 +215,17 @@ def _as_figures(row: Any) -> Figures:
     return _made(row[0], counts, _speed(row.histogram or [], row.first_ms))
 
 
-def no_figures(unit: Unit) -> Figures:
-    """Of a unit of which nothing was expected."""
-    return _made(unit, [0] * len(COUNTS), (None, None, None), alerts=0)
+def add_up(unit: Unit, rows: Sequence[UnitRow]) -> Figures:
+    """One unit's rows of the roll-up together; without any, nothing was expected of it."""
+    counts = [sum(each) for each in zip(*(row.counts for row in rows), strict=True)] or [0] * len(COUNTS)
+    if len(rows) == 1:
+        speed = _speed(rows[0].histogram, rows[0].first_ms)
+    else:
+        added: Histogram = {}
+        for row in rows:
+            add(added, from_stored(row.histogram))
+        speed = _speed(to_stored(added), None)  # of several alerts there is no "first"
+    return _made(unit, counts, speed, alerts=sum(row.alerts for row in rows))
 
 
 def _made(unit: Unit, counts: Sequence[int], speed: Speed, *, rank: int | None = None, alerts: int = 1) -> Figures:

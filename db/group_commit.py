@@ -37,6 +37,7 @@ class GroupCommit:
         self._guard = guard
         self._queue: list[_Piece] = []
         self._flusher: asyncio.Task[None] | None = None
+        self._complete = False  # the present batch has done everything but its commit
 
     async def share(self, share: Share, item: Any) -> Any:
         """The item's result, as soon as it is durable. When a neighbour's piece fails the batch is rolled back and
@@ -84,24 +85,38 @@ class GroupCommit:
         return True
 
     async def _run(self, batch: list[_Piece]) -> list[Any]:
+        """Once more when the connection was lost before the commit: PostgreSQL ends one that stood still for too long
+        in a transaction (`db.session`), as it does when this process was held up, and nothing of it was done."""
+        self._complete = False
+        try:
+            return await self._attempt(batch)
+        except sa.exc.DBAPIError as error:
+            if self._complete or not error.connection_invalidated:
+                raise
+        return await self._attempt(batch)
+
+    async def _attempt(self, batch: list[_Piece]) -> list[Any]:
         """First what is shared, then work in the order in which it came."""
         shared = [piece for piece in batch if piece.share is not None]
         async with self._guard():
             if len(shared) == len(batch):
                 async with self._engine.connect() as connection:
-                    results = await connection.run_sync(_run_in_transaction, shared)
+                    results = await connection.run_sync(self._run_in_transaction, shared)
             else:
                 async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
                     results = await session.run_sync(lambda inner: _run_shared(inner.connection(), shared))
                     for piece in batch:
                         if piece.work is not None:
                             results[id(piece)] = await piece.work(session)
+                    await session.flush()
+                    self._complete = True  # from here on nobody knows whether a lost connection had committed
         return [results[id(piece)] for piece in batch]
 
-
-def _run_in_transaction(connection: sa.Connection, pieces: list[_Piece]) -> dict[int, Any]:
-    with connection.begin():
-        return _run_shared(connection, pieces)
+    def _run_in_transaction(self, connection: sa.Connection, pieces: list[_Piece]) -> dict[int, Any]:
+        with connection.begin():
+            results = _run_shared(connection, pieces)
+            self._complete = True
+            return results
 
 
 def _run_shared(connection: sa.Connection, pieces: list[_Piece]) -> dict[int, Any]:

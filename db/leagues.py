@@ -4,16 +4,16 @@ what is said of single forwards (who relayed)."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.figures import Figures, list_ranked, no_figures, read_ranked
+from db.figures import Figures, add_up, read_ranked
 from db.models import Alert, Forward, Person, Reach, Rollup, RollupMonth, Seen, Unit
 from db.periods import Span
-from db.ranking import Among
+from db.ranking import Among, read_rows
 from db.states import UnitKind, Way
 from db.units import NoSuchUnit, in_subtree
 
@@ -65,13 +65,10 @@ async def read_league(
 
 async def get_span_figures(session: AsyncSession, span: Span, unit_id: int) -> Figures:
     """One unit's figures over a whole span; all zero when nothing was expected of it. Raises `NoSuchUnit`."""
-    rows = await list_ranked(session, span, Among(unit_id=unit_id))
-    if rows:
-        return replace(rows[0], rank=None)  # alone it is no rank
-    unit = await session.get(Unit, unit_id)  # retired, and nothing was expected
+    unit = await session.get(Unit, unit_id)
     if unit is None:
         raise NoSuchUnit(unit_id)
-    return no_figures(unit)
+    return add_up(unit, await read_rows(session, span, unit_id))
 
 
 async def list_months(session: AsyncSession, unit_id: int, months: Sequence[int]) -> list[tuple[int, Figures]]:

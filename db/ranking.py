@@ -151,6 +151,34 @@ async def read_histograms(
     return found
 
 
+@dataclass(frozen=True)
+class UnitRow:
+    """What the roll-up says of a unit in one alert or month; `first_ms` only of an alert."""
+
+    counts: Sequence[int]  # in the order of `COUNTS`
+    alerts: int
+    first_ms: int | None
+    histogram: list[Any]
+
+
+async def read_rows(session: AsyncSession, span: Span, unit_id: int) -> list[UnitRow]:
+    """Every row of the span of one unit."""
+    found: list[UnitRow] = []
+    values = {"unit_id": unit_id, "months": span.months, "alert_ids": span.alert_ids}
+    for table, keys in ((RollupMonth, span.months), (Rollup, span.alert_ids)):
+        if keys:
+            rows = await session.execute(_rows(table), values)
+            found += [UnitRow(row[:-3], *row[-3:]) for row in rows]
+    return found
+
+
+@cache
+def _rows(table: Any) -> sa.Select[Any]:
+    alerts, first = (table.alerts, sa.null()) if table is RollupMonth else (sa.literal(1), table.first_ms)
+    query = sa.select(*(getattr(table, name) for name in COUNTS), alerts, first, table.histogram)
+    return query.where(table.unit_id == sa.bindparam("unit_id"), _these(table))
+
+
 @cache
 def _histograms(table: Any) -> sa.Select[Any]:
     first = table.first_ms if table is Rollup else sa.null()

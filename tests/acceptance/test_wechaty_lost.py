@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from db.models import Alert
+from db.models import Alert, Forward, Question, Reach, Reply
 from db.session import Database
-from db.states import AccountState, DeliveryState
+from db.states import AccountState, DeliveryState, Way
 from tests.gateway.driver import Gateway
 from tests.gateway.office import ACCOUNT, Office, gateway_settings, open_office, room_id, running_engine
 from tests.world import until
@@ -118,6 +118,34 @@ async def test_4_a_message_whose_answer_does_not_come_is_confirmed_by_its_echo(
         seconds = time.monotonic() - began
     assert Counter(a.to for a in await gateway.arrivals()) == Counter(FEW)
     print(f"\ncase 4b: arrives, answer {answer}: echo confirmed it, all 5 sent once, after {seconds:.2f} s")
+
+
+async def test_echoes_come_late_twice_and_under_other_names(
+    sqlite_database: Database, gateway: Gateway, tmp_path: Path
+) -> None:
+    """Whatever a gateway does with the bot's own messages, each delivery is made once and is nobody's forward."""
+    rooms = ALL[:40]
+    await gateway.make_rooms(dict.fromkeys(rooms, 10))
+    settings = gateway_settings({ACCOUNT: gateway}, tmp_path, send_timeout=0.3, gap_seconds=0.02)
+    office = await open_office(sqlite_database, settings, rooms)
+    await gateway.tell("settings", echoing={"delay": 1200, "again": 3})
+    for room in rooms[::8]:
+        await gateway.tell("fault", room=room, then="hang")  # in doubt until its echo comes
+    async with running_engine(office) as engine:
+        alert = await office.release(engine=engine)
+        await until(lambda: office.finished(alert), 30)
+        in_doubt = await office.deliveries(alert, DeliveryState.UNKNOWN)
+        await until(lambda: _echoed(office, alert, len(rooms)), 20)
+        await asyncio.sleep(2.5)  # the last copies
+    assert await office.deliveries(alert, DeliveryState.SENT) == len(rooms)
+    assert Counter(arrival.to for arrival in await gateway.arrivals()) == Counter(rooms)
+    assert await office.count(Reach, Reach.way == Way.PUSH) == len(rooms)
+    assert await office.count(Forward) == await office.count(Question) == await office.count(Reply) == 0
+    print(f"\nechoes 1.2 s late, four times, two ids: 40 of 40 sent once, {in_doubt} were in doubt until their echo")
+
+
+async def _echoed(office: Office, alert: Alert, count: int) -> bool:
+    return await office.confirmed(alert) == count
 
 
 async def _all_sent(office: Office, alert: Alert) -> bool:

@@ -42,6 +42,7 @@ const links = new Map() // message id → { url, title, description }
 const faults = [] // what the next sends suffer, see `suffer`
 let counts = {} // calls by name, to prove that nobody is asked about one by one
 let echoes = true
+let echoing = { delay: 0, again: 0 } // ms until an echo comes; how often it comes again, in turn as itself and under a new id
 let numbered = 0
 let ids = false // whether a send answers with a message id; today's puppets do either
 
@@ -111,10 +112,17 @@ async function arrive (to, content) {
   const arrival = { at, id, to, ...content }
   fs.appendFileSync(arrivalsFile, JSON.stringify(arrival) + '\n')
   arrivals.push(arrival)
-  if (echoes) setImmediate(() => emit(id, { ...content, from: world.self, to }))
+  if (echoes) echo(id, { ...content, from: world.self, to })
   if (fault?.then === 'hang') await new Promise(() => {})
   if (fault?.then === 'late') await new Promise(resolve => setTimeout(resolve, fault.ms))
   return ids ? id : undefined
+}
+
+function echo (id, message) {
+  const { again, delay } = echoing
+  for (let copy = 0; copy <= again; copy++) {
+    setTimeout(() => emit(copy % 2 === 0 ? id : messageId(), message), delay * (1 + copy / 2))
+  }
 }
 
 function takeFault (to) {
@@ -196,6 +204,7 @@ const commands = {
     for (const map of [pictures, links, mocker.cacheMessagePayload]) map.clear()
     counts = {}
     echoes = true
+    echoing = { delay: 0, again: 0 }
     ids = false
     if (manager?.busy()) manager.stop()
     await logIn()
@@ -216,6 +225,7 @@ const commands = {
   scan: ({ qrcode }) => puppet.emit('scan', { qrcode, status: PUPPET.types.ScanStatus.Waiting }),
   settings: settings => {
     echoes = settings.echoes ?? echoes
+    echoing = { ...echoing, ...settings.echoing }
     ids = settings.ids ?? ids
   },
 }

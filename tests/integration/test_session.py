@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Tick
 from db.session import Database
+from tests.conftest import PostgresTemplates
 from tests.fakes import START
 
 
@@ -55,6 +56,33 @@ async def test_only_the_guilty_one_of_a_batch_fails(database: Database) -> None:
     assert isinstance(results[1], IntegrityError)
     assert results[2] == "b"
     assert await _names(database) == {"taken", "a", "b"}
+
+
+async def test_a_batch_that_stood_still_is_done_once_more(
+    postgres: PostgresTemplates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends a connection that stands still in a transaction; nothing of it was done, and it may be again."""
+    monkeypatch.setattr("db.session.PAUSE_SECONDS", 0.2)
+    database = Database(url := await postgres.create())
+    runs = 0
+
+    async def held_up(session: AsyncSession) -> int:
+        nonlocal runs
+        runs += 1
+        session.add(Tick(name=f"run {runs}", at=START))
+        await session.flush()
+        if runs == 1:
+            await asyncio.sleep(0.8)
+        return await session.scalar(sa.select(sa.func.count()).select_from(Tick)) or 0
+
+    try:
+        assert await database.batched(held_up) == 1
+        assert runs == 2
+        async with database.read() as session:
+            assert (await session.scalars(sa.select(Tick.name))).all() == ["run 2"]
+    finally:
+        await database.close()
+        await postgres.drop(url)
 
 
 async def test_a_cancelled_caller_does_not_tear_the_batch(database: Database) -> None:
