@@ -236,7 +236,7 @@ async def cancel(session: AsyncSession, actor: Actor, alert_id: int, reason: str
 
 async def expire(session: AsyncSession, alert_id: int, *, now: datetime) -> Alert:
     alert = await _step(session, SYSTEM, alert_id, "expire", now, finished_at=now)
-    await store.cancel_waiting(session, alert_id, "已过有效期")
+    await store.cancel_waiting(session, alert_id, store.EXPIRED_REASON)
     return alert
 
 

@@ -46,7 +46,7 @@ async def examine_database(
             findings += await _integrity(database, full=full)
         if findings[-1].verdict is not Verdict.FAIL:
             progress("账号与预警")
-            async with database.read() as session:
+            async with database.snapshot() as session:
                 findings += await _rows(session, settings, now, running=running)
                 if full:
                     progress("逐行核对")

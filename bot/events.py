@@ -55,8 +55,8 @@ async def wait_for(event: asyncio.Event, seconds: float) -> bool:
 async def set_within(event: asyncio.Event, seconds: float) -> bool:
     """Whether the event is set at the latest after `seconds`.
 
-    Not by the library's own `wait_for`: on Python 3.11 that loses a cancellation which comes in the moment when the event is set,
-    and whoever cancelled the task waits for it for ever.
+    Not by the library's own `wait_for`: on Python 3.11 that loses a cancellation which comes in the moment when the
+    event is set, and whoever cancelled the task waits for it for ever.
     """
     try:
         async with asyncio.timeout(seconds):

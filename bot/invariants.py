@@ -36,7 +36,8 @@ class Check:
 
 
 async def check_invariants(session: AsyncSession, settings: Settings) -> list[Check]:
-    """Every invariant that rows can show, on whatever is in the database now."""
+    """Every invariant that rows can show, on whatever is in the database now. While the program runs, ask it in a
+    `Database.snapshot`."""
     return [
         Check("nothing_lost", tuple(await _lost(session))),
         Check("never_twice", tuple(await _twice(session, settings))),

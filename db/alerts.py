@@ -17,7 +17,7 @@ from db.states import AlertState, DeliveryState
 LIVE = (AlertState.RUNNING, AlertState.PAUSED, AlertState.FINISHED)
 """States in which people may be forwarding the alert."""
 
-OVER = (AlertState.CANCELLED, AlertState.EXPIRED)
+EXPIRED_REASON = "已过有效期"
 """States in which nothing more of the alert is sent."""
 
 
@@ -102,8 +102,7 @@ async def set_state(
 
 
 async def hold_state(session: AsyncSession, alert_id: int) -> tuple[AlertState, str]:
-    """The alert's state and note, which nobody changes until this transaction ends. Whoever makes a delivery wait
-    again looks here first: one that waits for an alert that is over would wait for ever."""
+    """The alert's state and note, which nobody changes until this transaction ends."""
     query = sa.select(Alert.state, Alert.note).where(Alert.id == alert_id)
     row = (await session.execute(query.with_for_update(read=True))).one()
     return row.state, row.note
@@ -129,6 +128,15 @@ async def cancel_waiting(session: AsyncSession, alert_id: int, reason: str) -> i
         .values(state=DeliveryState.CANCELLED, reason=reason)
     )
     return await affected(session, update)
+
+
+async def cancel_if_over(session: AsyncSession, alert_id: int) -> None:
+    """For whoever has made deliveries wait again: those of an alert that is over would wait for ever."""
+    state, note = await hold_state(session, alert_id)
+    if state is AlertState.CANCELLED:
+        await cancel_waiting(session, alert_id, note)
+    elif state is AlertState.EXPIRED:
+        await cancel_waiting(session, alert_id, EXPIRED_REASON)
 
 
 async def count_deliveries(session: AsyncSession, alert_ids: Collection[int]) -> dict[int, DeliveryCounts]:

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.alerts import OVER, cancel_waiting, hold_state
+from db.alerts import cancel_if_over
 from db.dml import affected
 from db.marks import Claim
 from db.models import Account, Delivery, Group, Reply, Send, Unit
@@ -25,11 +25,10 @@ async def record_not_sent(
     values: dict[str, Any] = {"state": state, "reason": reason[:200]}
     if claim.table is Delivery:
         values["not_before"] = not_before
-    if state is DeliveryState.WAITING and claim.alert_id is not None:
-        over, note = await hold_state(session, claim.alert_id)
-        if over in OVER:
-            values = {"state": DeliveryState.CANCELLED, "reason": note or over.label}
-    return await _leave_sending(session, claim, values)
+    left = await _leave_sending(session, claim, values)
+    if left and state is DeliveryState.WAITING and claim.alert_id is not None:
+        await cancel_if_over(session, claim.alert_id)
+    return left
 
 
 async def _leave_sending(session: AsyncSession, claim: Claim, values: dict[str, Any]) -> bool:
@@ -60,9 +59,7 @@ async def put_back_unsent(session: AsyncSession, account_id: int) -> InFlight:
     found = await _leave_in_flight(session, account_id, DeliveryState.WAITING, "")
     alerts = sa.select(Delivery.alert_id).where(Delivery.id.in_(found.deliveries)).distinct()
     for alert_id in (await session.scalars(alerts)).all():
-        over, note = await hold_state(session, alert_id)
-        if over in OVER:
-            await cancel_waiting(session, alert_id, note or over.label)
+        await cancel_if_over(session, alert_id)
     return found
 
 

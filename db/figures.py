@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.histogram import Histogram, add, from_stored, quantile_ms, to_stored
+from db.histogram import add_stored, quantile_ms
 from db.models import Alert, Forward, Group, Person, Reach, Rollup, Unit
 from db.periods import Span
 from db.ranking import Among, Ranked, UnitRow, rank_units, read_histograms
@@ -181,10 +181,10 @@ async def _speeds(session: AsyncSession, span: Span, ranked: Sequence[Ranked]) -
     rows = await read_histograms(session, span, unit_ids)
     if len(rows) == len(unit_ids):  # nothing to add up
         return {unit_id: _speed(histogram, first_ms if alone else None) for unit_id, first_ms, histogram in rows}
-    added: dict[int, Histogram] = {}
+    stored: dict[int, list[list[Any]]] = {}
     for unit_id, _, histogram in rows:
-        add(added.setdefault(unit_id, {}), from_stored(histogram))
-    return {unit_id: _speed(to_stored(histogram), None) for unit_id, histogram in added.items()}
+        stored.setdefault(unit_id, []).append(histogram)
+    return {unit_id: _speed(add_stored(histograms), None) for unit_id, histograms in stored.items()}
 
 
 def _speed(histogram: list[Any], first_ms: int | None) -> Speed:
@@ -221,10 +221,8 @@ def add_up(unit: Unit, rows: Sequence[UnitRow]) -> Figures:
     if len(rows) == 1:
         speed = _speed(rows[0].histogram, rows[0].first_ms)
     else:
-        added: Histogram = {}
-        for row in rows:
-            add(added, from_stored(row.histogram))
-        speed = _speed(to_stored(added), None)  # of several alerts there is no "first"
+        together = add_stored(row.histogram for row in rows)
+        speed = _speed(together, None)  # of several alerts there is no "first"
     return _made(unit, counts, speed, alerts=sum(row.alerts for row in rows))
 
 

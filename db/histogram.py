@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 PER_DECADE: Final = 32
@@ -42,6 +42,14 @@ def add(histogram: Histogram, other: Mapping[int, int]) -> None:
     """Add the counts of `other` to `histogram`."""
     for bucket, groups in other.items():
         histogram[bucket] = histogram.get(bucket, 0) + groups
+
+
+def add_stored(stored: Iterable[list[Any]]) -> list[list[int]]:
+    """Stored histograms together, as one."""
+    together: Histogram = {}
+    for each in stored:
+        add(together, from_stored(each))
+    return to_stored(together)
 
 
 def quantile_ms(stored: list[Any], share: float, *, first_ms: int | None = None) -> float | None:

@@ -14,7 +14,7 @@ and in Python, because all round the true quotient to the same double.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -40,14 +40,11 @@ class Among:
     kinds: tuple[UnitKind, ...] = ()
     scope: str = ""  # a subtree
     parent_id: int | None = None
-    unit_id: int | None = None
     unit_ids: tuple[int, ...] = ()
 
     @property
     def shape(self) -> Shape:
-        return tuple(
-            name for name in ("level", "kinds", "scope", "parent_id", "unit_id", "unit_ids") if self._given(name)
-        )
+        return tuple(name for name in ("level", "kinds", "scope", "parent_id", "unit_ids") if self._given(name))
 
     def values(self) -> dict[str, Any]:
         named = {name: getattr(self, name) for name in self.shape}
@@ -143,12 +140,7 @@ async def read_histograms(
     session: AsyncSession, span: Span, unit_ids: Sequence[int]
 ) -> list[tuple[int, int | None, list[Any]]]:
     """(unit id, first latency in ms or None, stored histogram) of every row that the span adds up."""
-    found: list[tuple[int, int | None, list[Any]]] = []
-    values = {"unit_ids": unit_ids, "months": span.months, "alert_ids": span.alert_ids}
-    for table, keys in ((RollupMonth, span.months), (Rollup, span.alert_ids)):
-        if keys and unit_ids:
-            found += [(row[0], row[1], row[2]) for row in await session.execute(_histograms(table), values)]
-    return found
+    return [tuple(row) async for row in _each(session, span, _histograms, unit_ids=unit_ids)]
 
 
 @dataclass(frozen=True)
@@ -163,13 +155,17 @@ class UnitRow:
 
 async def read_rows(session: AsyncSession, span: Span, unit_id: int) -> list[UnitRow]:
     """Every row of the span of one unit."""
-    found: list[UnitRow] = []
-    values = {"unit_id": unit_id, "months": span.months, "alert_ids": span.alert_ids}
-    for table, keys in ((RollupMonth, span.months), (Rollup, span.alert_ids)):
-        if keys:
-            rows = await session.execute(_rows(table), values)
-            found += [UnitRow(row[:-3], *row[-3:]) for row in rows]
-    return found
+    return [UnitRow(row[:-3], *row[-3:]) async for row in _each(session, span, _rows, unit_id=unit_id)]
+
+
+async def _each(
+    session: AsyncSession, span: Span, make: Callable[[Any], sa.Select[Any]], **values: Any
+) -> AsyncIterator[Any]:
+    """The rows of the months, then of the alerts, that a span adds up."""
+    for table, keys in ((RollupMonth, {"months": span.months}), (Rollup, {"alert_ids": span.alert_ids})):
+        if any(keys.values()):
+            for row in await session.execute(make(table), values | keys):
+                yield row
 
 
 @cache
@@ -254,7 +250,6 @@ CONDITIONS: dict[str, Condition] = {
     "kinds": Unit.kind.in_(sa.bindparam("kinds", expanding=True)),
     "scope": sa.and_(Unit.path >= sa.bindparam("scope"), Unit.path < sa.bindparam("scope_end")),
     "parent_id": Unit.parent_id == sa.bindparam("parent_id"),
-    "unit_id": Unit.id == sa.bindparam("unit_id"),
     "unit_ids": Unit.id.in_(sa.bindparam("unit_ids", expanding=True)),
 }
 

@@ -272,13 +272,11 @@ async def recount(session: AsyncSession, alert_id: int, *, folded_only: bool = F
 
 
 async def verify_rollup(session: AsyncSession) -> list[Difference]:
-    """Every figure that differs between the roll-up and a recount; empty when all agree. Also right while folding.
+    """Every figure that differs between the roll-up and a recount; empty when all agree. While somebody may be folding
+    or reporting, ask it in a `Database.snapshot`.
 
     Takes seconds per 100,000 groups: a check for the night, not for a page.
     """
-    if session.get_bind().dialect.name == "postgresql" and not session.in_transaction():
-        # One snapshot for all queries; SQLite's read transactions always are.
-        await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     differences: list[Difference] = []
     months: dict[int, Tallies] = {
         month: {} for month in await session.scalars(sa.select(RollupMonth.month).distinct())

@@ -77,6 +77,15 @@ class Database:
             yield session
 
     @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """`read` of which every statement sees the same instant, for checks that compare tables while others write.
+        (On SQLite every transaction does.)"""
+        async with self._sessions() as session:
+            if not self.is_sqlite:
+                await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    @contextlib.asynccontextmanager
     async def glance(self) -> AsyncIterator[AsyncSession]:
         """`read` for a few rows found by an index: on SQLite in place, where a hop to a thread costs more than they do
         and, when the loop is busy, much more. Never for what may look through many rows: everybody waits meanwhile."""

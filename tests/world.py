@@ -28,30 +28,28 @@ from tests.fakes import FakeChannel
 BODY = "今日我县发生一起冒充快递理赔的诈骗，骗子谎称快件丢失，诱导下载会议软件共享屏幕。"
 
 
+_QUICK: dict[str, object] = {
+    "gap_seconds": 0,
+    "per_minute": 100_000,
+    "per_day": 1_000_000,
+    "quiet_start": "00:00",
+    "quiet_end": "00:00",
+}
+
+
 def quick_settings(**values: object) -> Settings:
     """Settings with which a test does not wait: no gap, no budgets, no quiet hours."""
     defaults: dict[str, object] = {
-        "gap_seconds": 0,
-        "per_minute": 100_000,
-        "per_day": 1_000_000,
-        "quiet_start": "00:00",
-        "quiet_end": "00:00",
         "lease_seconds": 3,  # a heartbeat may come late on a busy machine
         "send_timeout": 0.3,
     }
-    return load_settings(**(defaults | values))
+    return load_settings(**(_QUICK | defaults | values))
 
 
 def quick_environment(gap: float) -> dict[str, str]:
     """The same for a program of its own, with a gap between messages in seconds."""
-    return {
-        "XINFANG_GAP_SECONDS": str(gap),
-        "XINFANG_PER_MINUTE": "100000",
-        "XINFANG_PER_DAY": "1000000",
-        "XINFANG_QUIET_START": "00:00",
-        "XINFANG_QUIET_END": "00:00",
-        "XINFANG_PORT": "0",
-    }
+    values = _QUICK | {"gap_seconds": gap, "port": 0}
+    return {f"XINFANG_{name.upper()}": str(value) for name, value in values.items()}
 
 
 @dataclass

@@ -148,7 +148,7 @@ async def _drawn(report: Report) -> bytes:
 
 
 async def _verify(settings: Settings) -> _Verdict:
-    async with open_database(settings) as database, database.read() as session:
+    async with open_database(settings) as database, database.snapshot() as session:
         differences = await rollup.verify_rollup(session)
         return _Verdict(differences, await rollup.count_unfolded(session))
 

@@ -18,7 +18,7 @@ from tests.factories import make_account, make_group
 
 ROOT = Path(__file__).parents[2]
 BURST = 900
-KILL_AFTER = (100,)  # acknowledged messages
+KILL_AFTER = (30, 150)  # acknowledged messages
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from tests.acceptance.lives import Nursery
 from tests.acceptance.test_kill import CLOCK, environment
 from tests.world import build_world, until
 
-KILLS = 2
+KILLS = 4
 REMINDERS = 60
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]

@@ -65,7 +65,7 @@ async def test_8_killed_twenty_times_in_the_middle_of_a_send(
             await until(lambda: office.finished(alert), 60)
             await asyncio.sleep(1)  # the last echoes
         await _judge(office, alert, gateway)
-        async with database.read() as session:
+        async with database.snapshot() as session:
             assert [check for check in await check_invariants(session, settings) if not check.holds] == []
     finally:
         await database.close()

@@ -67,7 +67,7 @@ async def fold_one(database: Database, limit: int) -> int:
 
 
 async def differences(database: Database) -> list[rollup.Difference]:
-    async with database.read() as session:
+    async with database.snapshot() as session:
         return await rollup.verify_rollup(session)
 
 

@@ -40,7 +40,7 @@ async def play_reach(stage: Stage) -> Result:
     engine = stage.engine
     told = await tell(engine.database, engine.settings, stage.writer, stage.reviewer, later=later)
     engine.events.publish("alerts", "figures")
-    async with engine.database.read() as session:
+    async with engine.database.snapshot() as session:
         span = Span(alert_ids=tuple(alert.id for alert in told))
         league = await read_league(session, span, level=2, kinds=[UnitKind.TOWN])
         console.print(_league_table(league.rows, len(told)))

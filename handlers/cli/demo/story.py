@@ -327,7 +327,7 @@ def _figures_table(alert: Alert, county: Figures, children: list[Figures]) -> Ta
 
 async def _check(stage: Stage, view: View, result: Result) -> None:
     view.begin("check")
-    async with stage.engine.database.read() as session:
+    async with stage.engine.database.snapshot() as session:
         checks = await check_invariants(session, stage.engine.settings)
     held = {check.name: check.holds for check in checks}
     held["never_twice"] &= not await stage.people.list_twice(ALERT.body.splitlines()[0])  # replies name the title too
