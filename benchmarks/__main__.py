@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("release", "import", "deliveries", "incoming", "forwards", "match", "reach", "load", "start", "wechaty")
+ALL = (
+    "release", "import", "deliveries", "incoming", "forwards", "match", "reach", "load", "start", "wechaty",
+    "paced",
+)  # fmt: skip
 
 
 def main() -> None:
