@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -91,6 +93,23 @@ async def test_each_group_gets_its_units_link_and_the_echo_still_confirms(databa
             assert page is not None
             assert page.unit_id == group.unit_id
     assert not [text for text in plain if "/a/" in text]
+
+
+async def test_the_channel_never_sees_less_than_the_gap(database: Database, world: World) -> None:
+    """Not even when the process was held up between its look at the clock and the channel."""
+    settings = quick_settings(gap_seconds=0.1)
+    channel = FakeChannel(CLOCK, ("心防1号",))
+
+    async def held_up() -> None:
+        time.sleep(0.09)  # noqa: ASYNC251  nobody else gets on meanwhile, that is the point
+
+    channel.faults[str(world.groups[0].room_id)] = [held_up]
+    alert = await release(database, world, settings, CLOCK.now())
+    async with Post(database, settings, channel, CLOCK):
+        await until(lambda: settled(database, alert.id))
+    starts = [arrived.at for arrived in channel.arrived]
+    assert len(starts) == len(world.groups)
+    assert min(later - earlier for earlier, later in pairwise(starts)) >= 0.1
 
 
 async def confirmed(database: Database, alert_id: int) -> bool:
