@@ -7,7 +7,7 @@ from importlib import import_module
 
 ALL = (
     "release", "import", "deliveries", "incoming", "forwards", "match", "reach", "load", "start", "wechaty",
-    "paced",
+    "paced", "sizes", "memory",
 )  # fmt: skip
 
 BY_NAME = ("faults",)

@@ -60,7 +60,7 @@ async def build(settings: Settings) -> tuple[list[int], list[str], str]:
             made.append(await alerts.create(session, world.publisher, content(), settings=settings, now=now))
             for alert in made:
                 await alerts.submit(session, world.publisher, alert.id, now=now)
-        return [alert.id for alert in made], tokens, await _reviewer(database, world)
+        return [alert.id for alert in made], tokens, await reviewer_session(database, world)
     finally:
         await database.close()
 
@@ -116,7 +116,7 @@ async def _session(session: Any, user_id: int) -> str:
     return token
 
 
-async def _reviewer(database: Database, world: World) -> str:
+async def reviewer_session(database: Database, world: World) -> str:
     async with database.write() as session:
         return await _session(session, world.reviewer.user_id or 0)
 

@@ -73,6 +73,10 @@ class Witness:
 
     async def stop(self) -> None: ...
 
+    async def hold(self, account: str) -> None: ...
+
+    async def let_go(self, account: str) -> None: ...
+
     async def send(self, account: str, room_id: str, message: Outgoing) -> str | None:
         began = time.monotonic()
         await asyncio.sleep(self._random.uniform(*LATENCY) / self._scale)
