@@ -44,6 +44,10 @@ class NoOp:
 
     async def stop(self) -> None: ...
 
+    async def hold(self, account: str) -> None: ...
+
+    async def let_go(self, account: str) -> None: ...
+
     async def send(self, account: str, room_id: str, message: Outgoing) -> str | None:
         return None
 

@@ -222,12 +222,14 @@ class Delivery:
         TAKEN.add(account=account.name)
         stranded = {"stranded": gained.stranded.deliveries, "stranded_replies": gained.stranded.replies}
         log.info("account taken", extra={"account": account.name, "fence": fence, **stranded})
+        channel = self._channels[account.channel]
+        await channel.hold(account.name)
         async with self._database.read() as session:
             pacer = await self._pacer(session, account, self._clock.now())
         sender = Sender(
             account,
             lease=Lease(account.id, owner=self.owner, fence=fence, until=until),
-            channel=self._channels[account.channel],
+            channel=channel,
             pacer=pacer,
             settings=self._settings,
             database=self._database,
@@ -269,9 +271,11 @@ class Delivery:
         for task in late:
             task.cancel()
             await asyncio.wait([task], timeout=LAST_WORD_SECONDS)
+        account = served.sender.account
+        if not self._stopping.is_set():  # else every channel stops as a whole
+            await self._channels[account.channel].let_go(account.name)
         if not give_back:
             return
-        account = served.sender.account
         log.info(
             "account given to another sender", extra={"account": account.name, "fence": served.sender.lease.fence}
         )

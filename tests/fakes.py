@@ -72,6 +72,7 @@ class FakeChannel:
         self.arrived: list[Arrived] = []
         self.faults: dict[str, list[BaseException | Callable[[], object]]] = defaultdict(list)
         self.echo = True
+        self.held: set[str] = set()
         self.deliver: Deliver | None = None
         self.account_changed: AccountChanged | None = None
 
@@ -82,6 +83,12 @@ class FakeChannel:
 
     async def stop(self) -> None:
         self.deliver = None
+
+    async def hold(self, account: str) -> None:
+        self.held.add(account)
+
+    async def let_go(self, account: str) -> None:
+        self.held.discard(account)
 
     async def send(self, account: str, room_id: str, message: Outgoing) -> str | None:
         if self.faults[room_id]:

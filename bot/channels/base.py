@@ -39,6 +39,13 @@ class Channel(Protocol):
     async def stop(self) -> None:
         """Stop listening; a message being handed over is finished first."""
 
+    async def hold(self, account: str) -> None:
+        """This process serves the account from now on, perhaps before `start`. A channel whose accounts one program at
+        a time can listen to listens to those that are held, and to no others."""
+
+    async def let_go(self, account: str) -> None:
+        """Another process may serve the account when this returns."""
+
     async def send(self, account: str, room_id: str, message: Outgoing) -> str | None:
         """Say `message` in the room; returns the platform's message id where it gives one.
 

@@ -60,6 +60,11 @@ class LocalChannel:
         """`async with channel.subscribe() as news: async for batch in news:` — batches of new `LocalMessage`s."""
         return self._feed.subscribe()
 
+    async def hold(self, account: str) -> None:
+        """Any process may hear any account: what was said is in the database, and is taken once."""
+
+    async def let_go(self, account: str) -> None: ...
+
     async def send(self, account: str, room_id: str, message: Outgoing) -> str | None:
         """Raises `RoomGone` when there is no such room or the account is not in it, `MessageRefused` for what can
         never be said. The inserted row is the witness of what arrived: nothing is deduplicated here."""

@@ -17,7 +17,7 @@ from db.session import Database
 
 
 class WechatyChannel:
-    """Implements `bot.channels.base.Channel`. A gateway serves one program at a time, so one process runs this."""
+    """Implements `bot.channels.base.Channel`. A gateway serves one program at a time: whoever holds the account."""
 
     name = CHANNEL
     capabilities = Capabilities(
@@ -37,12 +37,28 @@ class WechatyChannel:
             gateway.name: WechatyAccount(gateway, settings, database, clock, pictures, self._is_ours)
             for gateway in settings.wechaty_gateways
         }
+        self._held: set[str] = set()
+        self._engine: tuple[Deliver, AccountChanged] | None = None
 
     async def start(self, deliver: Deliver, account_changed: AccountChanged) -> None:
         for account in self._accounts.values():
-            await account.start(deliver, account_changed)
+            await account.announce(account_changed)
+        self._engine = (deliver, account_changed)  # from now on `hold` begins by itself
+        for name in self._held & self._accounts.keys():
+            await self._accounts[name].start(deliver, account_changed)
+
+    async def hold(self, account: str) -> None:
+        self._held.add(account)
+        if self._engine is not None and account in self._accounts:
+            await self._accounts[account].start(*self._engine)
+
+    async def let_go(self, account: str) -> None:
+        self._held.discard(account)
+        if account in self._accounts:
+            await self._accounts[account].stop()
 
     async def stop(self) -> None:
+        self._engine = None
         await asyncio.gather(*(account.stop() for account in self._accounts.values()))
 
     async def send(self, account: str, room_id: str, message: Outgoing) -> str | None:

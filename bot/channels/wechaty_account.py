@@ -15,7 +15,7 @@ from bot.channels.base import AccountChanged, Deliver
 from bot.channels.wechaty_errors import as_send_error
 from bot.channels.wechaty_inbox import GatewayAway, Inbox
 from bot.channels.wechaty_incoming import CHANNEL, as_incoming, is_notice
-from bot.channels.wechaty_link import OCCUPIED, GatewayLink
+from bot.channels.wechaty_link import GatewayLink
 from bot.channels.wechaty_rooms import RoomSync
 from bot.channels.wechaty_sending import check, pass_on, read_picture, say
 from bot.clock import Clock
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 # The numbers of the gateway's event types (wechaty-grpc, EventType).
 MESSAGE, ROOM_JOIN, ROOM_LEAVE, ROOM_TOPIC, SCAN, READY, LOGIN, LOGOUT = 2, 19, 20, 21, 22, 23, 25, 26
+NOT_CONNECTED = (AccountState.OFFLINE, "正在连接网关")
 NAMES_KEPT = 5000
 READ_SECONDS = 10.0  # for the gateway's answer about one message
 RELAPSE_SECONDS = 0.5  # after a send said "offline": is it true?
@@ -59,7 +60,7 @@ class WechatyAccount:
         self._link = GatewayLink(gateway, settings.data_dir)
         self._rooms = RoomSync(CHANNEL, gateway.name, database, clock, settings.zone, self._link.puppet)
         self._names: OrderedDict[str, str] = OrderedDict()
-        self._state: tuple[AccountState, str] = (AccountState.OFFLINE, "正在连接网关")
+        self._state: tuple[AccountState, str] = NOT_CONNECTED
         self._inbox: Inbox | None = None
         self._account_changed: AccountChanged | None = None
         self._sending = 0
@@ -67,19 +68,27 @@ class WechatyAccount:
 
     # ── life ──
 
-    async def start(self, deliver: Deliver, account_changed: AccountChanged) -> None:
+    async def announce(self, account_changed: AccountChanged) -> None:
+        """Let the office know that the account is there, whoever will serve it."""
         async with self._database.write() as session:
             await keep_account(session, CHANNEL, self.name, at=self._clock.now())
+        await account_changed(self.name, *self._state)
+
+    async def start(self, deliver: Deliver, account_changed: AccountChanged) -> None:
+        """Begin to listen, if we do not yet."""
+        if self._account_changed is not None:
+            return
         self._account_changed = account_changed
         kept = self._settings.data_dir / "wechaty" / f"{self._file_name()}.untaken.json"
         self._inbox = Inbox(kept, self._read, deliver)
-        await self._report(AccountState.OFFLINE, "正在连接网关")
+        await self._report(*NOT_CONNECTED)
         self._begin(self._link.run(self._on_event, self._on_lost, self._on_silence), "wechaty-link")
 
     def _file_name(self) -> str:
         return "".join(letter if letter.isalnum() else "_" for letter in self.name)
 
     async def stop(self) -> None:
+        """Listen no more; `start` begins anew."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -87,6 +96,9 @@ class WechatyAccount:
         await self._rooms.end()
         if self._inbox is not None:
             await self._inbox.stop()
+        self.self_id = ""
+        if self._account_changed is not None:
+            await self._report(*NOT_CONNECTED)
         self._account_changed = None
         if not self._sending:
             self._link.close()
@@ -104,8 +116,6 @@ class WechatyAccount:
             await self._account_changed(self.name, state, reason)
 
     async def _on_lost(self, reason: str) -> None:
-        if reason == OCCUPIED:
-            return  # the program that listens knows the account's state
         self.self_id = ""
         await self._rooms.end()
         await self._report(AccountState.OFFLINE, reason)

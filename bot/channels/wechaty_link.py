@@ -31,7 +31,7 @@ RETRY_FIRST, RETRY_MOST = 1.0, 60.0
 KNOCK_SECONDS = 0.25  # between two looks at a closed port
 STEADY_SECONDS = 10.0  # a connection that lasted so long starts the backoff anew
 
-OCCUPIED = "网关正被另一个程序使用"  # a gateway serves one listener at a time
+OCCUPIED = "网关正被另一个程序使用"  # a gateway serves one listener at a time: perhaps one that is just letting go
 
 OnEvent = Callable[[int, dict[str, Any]], Awaitable[None]]
 OnLost = Callable[[str], Awaitable[None]]
@@ -95,7 +95,7 @@ class GatewayLink:
             reason = await self._listen(on_event, on_silence)
             log.warning("gateway lost", extra={"account": self.gateway.name, "why": reason})
             await on_lost(reason)
-            if loop.time() - began > STEADY_SECONDS:
+            if loop.time() - began > STEADY_SECONDS or reason == OCCUPIED:
                 wait = RETRY_FIRST
             await self._pause(wait)
             wait = min(wait * 2, RETRY_MOST)

@@ -108,6 +108,8 @@ async def begin(channel: Channel, engine: Engine) -> None:
     """Start to listen. A platform that remembers nothing must be connected before anybody speaks."""
     before = len(engine.accounts)
     await channel.start(engine.deliver, engine.account_changed)
+    for account, _ in engine.accounts[before:]:
+        await channel.hold(account)
     await until(lambda: AccountState.ONLINE in dict(engine.accounts[before:]).values(), "account not reported")
 
 
