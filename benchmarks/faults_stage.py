@@ -12,13 +12,14 @@ import random
 import signal
 import tempfile
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import alerts
 from bot.alerts import AlertContent, rendered_text
@@ -72,34 +73,43 @@ class Row:
 
 @dataclass
 class Stage:
-    """One fault on one database."""
+    """One fault on one database. `folder` is the programs' own, what they say is in `log`; `server` is PostgreSQL's."""
 
     database: Database
     url: str
     folder: Path
+    log: Path
     chance: random.Random
     environment: dict[str, str] = field(default_factory=dict)
     gap: float = GAP
+    server: Any = None
 
     def __post_init__(self) -> None:
         self.settings = quick_settings(gap_seconds=self.gap)
         self.name = "SQLite" if self.database.is_sqlite else "PostgreSQL"
         self.sender = () if self.database.is_sqlite else (SENDING,)
-        self.log = self.folder / "log.txt"
         self.kills = 0
         self.wrong: list[str] = []
         self.living: set[int] = set()
         self._far = 0
-        where = {"XINFANG_DATABASE_URL": self.url, "XINFANG_DATA_DIR": str(self.folder)}
-        told = {"XINFANG_STATUS_PORT": "0", "XINFANG_LEASE_SECONDS": str(LEASE), "XINFANG_LOG_FORMAT": "json"}
-        self.nursery = Nursery(self.log, quick_environment(self.gap) | told | where | self.environment)
+        self._nursery: Nursery | None = None
+
+    @property
+    def nursery(self) -> Nursery:
+        """Made with the first program: until then `environment` may grow."""
+        if self._nursery is None:
+            where = {"XINFANG_DATABASE_URL": self.url, "XINFANG_DATA_DIR": str(self.folder)}
+            told = {"XINFANG_STATUS_PORT": "0", "XINFANG_LEASE_SECONDS": str(LEASE), "XINFANG_LOG_FORMAT": "json"}
+            self._nursery = Nursery(self.log, quick_environment(self.gap) | told | where | self.environment)
+        return self._nursery
 
     def close(self) -> None:
         for pid in list(self.living):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 os.kill(pid, signal.SIGCONT)
-        self.nursery.close()
+        if self._nursery is not None:
+            self._nursery.close()
 
     # ── programs ──
 
@@ -165,14 +175,15 @@ class Stage:
             return (await session.scalars(sa.select(Alert.id).where(Alert.state.in_(states)))).all()
 
     async def count_deliveries(self, *states: DeliveryState) -> int:
-        return await self._count(sa.select(sa.func.count()).where(Delivery.state.in_(states)))
+        return await self.number(sa.select(sa.func.count()).where(Delivery.state.in_(states)))
 
     async def arrived(self, after: datetime | None = None) -> int:
         """How many messages the bot has said, or those that it said after an instant."""
         query = sa.select(sa.func.count()).where(LocalMessage.sender_id.startswith("bot:"))
-        return await self._count(query if after is None else query.where(LocalMessage.at > after))
+        return await self.number(query if after is None else query.where(LocalMessage.at > after))
 
-    async def _count(self, query: sa.Select[int]) -> int:
+    async def number(self, query: sa.Select[int]) -> int:
+        """What a count gives."""
         async with self.database.read() as session:
             return int(await session.scalar(query) or 0)
 
@@ -205,7 +216,7 @@ class Stage:
         await self._resend()
         await self.settle(seconds)
         await self.check()
-        lost, twice, groups = await self._account()
+        lost, twice, groups = await self._reckon()
         return Row(fault, self.name, runs, groups, lost, twice, unknown, list(dict.fromkeys(self.wrong)), self.kills)
 
     async def settle(self, seconds: float) -> None:
@@ -214,7 +225,7 @@ class Stage:
                 return False
             if await self.count_deliveries(DeliveryState.SENDING):
                 return False
-            return not await self._count(sa.select(sa.func.count()).where(~LocalMessage.taken))
+            return not await self.number(sa.select(sa.func.count()).where(~LocalMessage.taken))
 
         await self.wait(settled, 0, seconds, "the end of every broadcast")
 
@@ -235,7 +246,7 @@ class Stage:
             async with self.database.write() as session:
                 await decide_unknown(session, self.world.reviewer, delivery_id, "resend", now=CLOCK.now())
 
-    async def _account(self) -> tuple[int, int, int]:
+    async def _reckon(self) -> tuple[int, int, int]:
         """(lost, twice, groups) by the witness: what a broadcast that was not cancelled owes is there, once."""
         lost = twice = groups = 0
         async with self.database.read() as session:
@@ -249,15 +260,10 @@ class Stage:
         return lost, twice, groups
 
 
-async def _rows(session: object, alert: Alert) -> list[tuple[str, DeliveryState]]:
+async def _rows(session: AsyncSession, alert: Alert) -> list[tuple[str, DeliveryState]]:
     query = sa.select(Group.room_id, Delivery.state).join(Group, Group.id == Delivery.group_id)
-    rows = await session.execute(query.where(Delivery.alert_id == alert.id))  # type: ignore[attr-defined]
+    rows = await session.execute(query.where(Delivery.alert_id == alert.id))
     return [(str(row.room_id), row.state) for row in rows]
-
-
-def tally(values: Sequence[str]) -> str:
-    """ "2 × a, b": what was seen how often."""
-    return ", ".join(f"{count} × {value}" for value, count in Counter(values).most_common())
 
 
 @contextlib.asynccontextmanager
@@ -267,16 +273,17 @@ async def stage(
     *,
     gap: float = GAP,
     folder: Path | None = None,
+    server: Any = None,
     **environment: str,
 ) -> AsyncIterator[Stage]:
-    """A fresh SQLite file, or a PostgreSQL database by `templates`. `folder`: where the file and everything else are."""
+    """A fresh SQLite file, or a PostgreSQL database by `templates`. `folder`: where the programs' files are to be."""
     with tempfile.TemporaryDirectory(prefix="xf-fault-") as own:
         where = folder or Path(own)
         url = await templates.create() if templates else f"sqlite:///{where / 'xinfang.db'}"
         database = Database(url)
         if not templates:
             await upgrade(database)
-        opened = Stage(database, url, where, chance, environment, gap)
+        opened = Stage(database, url, where, Path(own) / "log.txt", chance, environment, gap, server)
         try:
             yield opened
         finally:
