@@ -16,7 +16,7 @@ from bot.quiet import in_quiet_hours
 from bot.settings import Settings
 from bot.short_pages import LINK_LABEL
 from db.alerts import count_deliveries
-from db.models import Account, Alert, Delivery, Group, LocalMessage, Person, Question, Send
+from db.models import Account, Alert, Delivery, Group, LocalMessage, PastDelivery, Person, Question, Send
 from db.rollup import verify_rollup
 from db.states import AlertState, DeliveryState
 
@@ -61,7 +61,8 @@ async def _lost(session: AsyncSession) -> list[str]:
 async def _twice(session: AsyncSession, settings: Settings) -> list[str]:
     """What the local channel's own record says: each group at most once, and once where we say `sent`."""
     faults = []
-    alerts = await session.scalars(sa.select(Alert).where(Alert.released_at.is_not(None)))
+    past = sa.select(PastDelivery.alert_id)  # what arrived can be compared with nothing any more
+    alerts = await session.scalars(sa.select(Alert).where(Alert.released_at.is_not(None), Alert.id.not_in(past)))
     for alert in alerts.all():
         text = rendered_text(alert, settings, await related_number(session, alert))
         arrived = await local_arrivals(session, text)

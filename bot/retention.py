@@ -5,9 +5,10 @@ Words go first and rows stay where figures are counted from them; the audit log 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.audit import audit
 from bot.identity import SYSTEM
 from bot.settings import Settings
+from db.deliveries import remove_past
 from db.dml import affected
 from db.leads import forget_texts
 from db.models import (
@@ -34,6 +36,7 @@ from db.session import Database
 from db.states import DeliveryState
 
 PIECE: Final = 2000  # rows of one transaction: some 10 ms
+Piece = Callable[[AsyncSession], Awaitable[int]]
 DONE_REPLIES: Final = (
     DeliveryState.SENT,
     DeliveryState.FAILED,
@@ -58,7 +61,8 @@ class Rule:
 
 
 def rules(settings: Settings) -> list[Rule]:
-    """Everything that has a time. What is not here is kept: alerts, deliveries, reach, figures, the registry."""
+    """Everything that has a time, but for deliveries, which leave their totals (`db.deliveries.remove_past`). What is
+    not here is kept: alerts, reach, figures, the registry."""
     words = timedelta(days=settings.question_days)
     return [
         Rule(Question, Question.asked_at, words, Question.text != "", blanks="text"),
@@ -79,10 +83,10 @@ async def tidy(
     """Remove what is kept no longer; returns rows by table. `going_on` turns false when the program stops: what is
     left goes the next night."""
     removed: dict[str, int] = {}
-    for rule in rules(settings):
-        count = await _apply(database, rule, now, going_on)
+    for table, piece in _pieces(settings, now):
+        count = await _apply(database, piece, going_on)
         if count:
-            removed[rule.table.__tablename__] = count
+            removed[table] = count
     async with database.write() as session:
         await forget_visitors(session, now.astimezone(settings.zone).date())
         await forget_texts(session, now - timedelta(days=settings.lead_days))
@@ -92,11 +96,19 @@ async def tidy(
     return removed
 
 
-async def _apply(database: Database, rule: Rule, now: datetime, going_on: Callable[[], bool]) -> int:
+def _pieces(settings: Settings, now: datetime) -> Iterator[tuple[str, Piece]]:
+    """What removes up to `PIECE` rows, for each kind of row in turn."""
+    for rule in rules(settings):
+        yield rule.table.__tablename__, partial(_piece, rule=rule, now=now)
+    before = now - timedelta(days=settings.delivery_days)
+    yield "deliveries", partial(remove_past, before=before, limit=PIECE)
+
+
+async def _apply(database: Database, piece: Piece, going_on: Callable[[], bool]) -> int:
     total = 0
     while going_on():
         async with database.write() as session:
-            count = await _piece(session, rule, now)
+            count = await piece(session)
         total += count
         if count < PIECE:
             break

@@ -171,6 +171,7 @@ class Settings(BaseSettings):
     question_days: int = Field(180, ge=1, le=3650, description="咨询原文保留天数")
     incoming_days: int = Field(30, ge=1, le=365, description="消息编号（去重用）保留天数")
     lead_days: int = Field(180, ge=30, le=3650, description="线索原文和答复保留天数，之后只留处理记录")
+    delivery_days: int = Field(400, ge=90, le=36_500, description="结束的预警，各群推送明细保留天数，之后只留合计")
     audit_days: int = Field(1095, ge=183, le=36_500, description="审计日志保留天数，至少六个月")
     session_hours: int = Field(12, ge=1, le=168, description="网页登录有效时长（小时）")
     idle_minutes: int = Field(120, ge=5, le=10_080, description="多少分钟没有打开页面就自动退出登录")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.dml import affected, upsert
-from db.models import Alert, DayNumber, Delivery, Reply
+from db.models import Alert, DayNumber, Delivery, PastDelivery, Reply
 from db.states import AlertState, DeliveryState
 
 LIVE = (AlertState.RUNNING, AlertState.PAUSED, AlertState.FINISHED)
@@ -140,19 +141,22 @@ async def cancel_if_over(session: AsyncSession, alert_id: int) -> None:
 
 
 async def count_deliveries(session: AsyncSession, alert_ids: Collection[int]) -> dict[int, DeliveryCounts]:
-    """Counts by state for each of the alerts, in two queries."""
+    """Counts by state for each of the alerts, in two queries; with those whose time was over (`PastDelivery`)."""
     audiences = await session.execute(sa.select(Alert.id, Alert.deliveries).where(Alert.id.in_(alert_ids)))
-    rows = await session.execute(
-        sa.select(Delivery.alert_id, Delivery.state, sa.func.count())
+    there = (
+        sa.select(Delivery.alert_id, Delivery.state, sa.func.count().label("number"))
         .where(Delivery.alert_id.in_(alert_ids))
         .group_by(Delivery.alert_id, Delivery.state)
     )
-    found: dict[int, dict[str, int]] = {}
-    for alert_id, state, count in rows:
-        found.setdefault(alert_id, {})[state.value] = count
+    past = sa.select(PastDelivery.alert_id, PastDelivery.state, PastDelivery.number)
+    found: Counter[tuple[int, DeliveryState]] = Counter()
+    for alert_id, state, count in await session.execute(
+        there.union_all(past.where(PastDelivery.alert_id.in_(alert_ids)))
+    ):
+        found[alert_id, state] += count
     return {
         alert_id: DeliveryCounts(
-            audience=audience, **{state.value: found.get(alert_id, {}).get(state.value, 0) for state in DeliveryState}
+            audience=audience, **{state.value: found[alert_id, state] for state in DeliveryState}
         )
         for alert_id, audience in audiences
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.alerts import cancel_if_over
-from db.dml import affected
+from db.dml import affected, upsert
 from db.marks import Claim
-from db.models import Account, Delivery, Group, Reply, Send, Unit
-from db.states import DeliveryState
+from db.models import Account, Alert, Delivery, Group, PastDelivery, Reply, Send, Unit
+from db.states import AlertState, DeliveryState
 
 
 async def record_not_sent(
@@ -115,6 +116,29 @@ class DeliveryRow:
     sending_at: datetime | None
     sent_at: datetime | None
     echo_at: datetime | None
+
+
+_OVER = (AlertState.FINISHED, AlertState.CANCELLED, AlertState.EXPIRED)
+_CERTAIN = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED, DeliveryState.CANCELLED)
+
+
+async def remove_past(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Remove up to `limit` deliveries of alerts that are over and were released before then, and add them to what is
+    counted of such (`PastDelivery`); returns how many. What is in doubt stays: a person may still decide."""
+    past = sa.select(Alert.id).where(Alert.released_at < before, Alert.state.in_(_OVER))
+    chosen = sa.select(Delivery.id).where(Delivery.alert_id.in_(past), Delivery.state.in_(_CERTAIN)).limit(limit)
+    removal = sa.delete(Delivery).where(Delivery.id.in_(chosen)).returning(Delivery.alert_id, Delivery.state)
+    rows = await session.execute(removal, execution_options={"synchronize_session": False})
+    removed = Counter((alert_id, state) for alert_id, state in rows)
+    if removed:
+        counted = upsert(session, PastDelivery)
+        counted = counted.on_conflict_do_update(
+            index_elements=[PastDelivery.alert_id, PastDelivery.state],
+            set_={"number": PastDelivery.number + counted.excluded.number},
+        )
+        sums = [{"alert_id": alert, "state": state, "number": number} for (alert, state), number in removed.items()]
+        await session.execute(counted, sums)
+    return removed.total()
 
 
 async def list_deliveries(

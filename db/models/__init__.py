@@ -1,6 +1,6 @@
 """Every table. Columns carry what cannot be derived; everything counted about coverage comes from `Reach`."""
 
-from db.models.alerts import Alert, Delivery, Forward, Picture, Reach, Reply, Rollup, RollupMonth, Send
+from db.models.alerts import Alert, Delivery, Forward, PastDelivery, Picture, Reach, Reply, Rollup, RollupMonth, Send
 from db.models.base import Base
 from db.models.console import AuditEntry, DayNumber, LoginFailure, Tick, User, WebSession
 from db.models.incoming import Incoming, Lead, Question
@@ -33,6 +33,7 @@ __all__ = [
     "LocalRoom",
     "LoginFailure",
     "PageVisit",
+    "PastDelivery",
     "Person",
     "PersonRoom",
     "Picture",

@@ -101,6 +101,16 @@ class Delivery(Base):
     echo_id: Mapped[str | None] = mapped_column(sa.String(120))
 
 
+class PastDelivery(Base):
+    """How many of an alert's deliveries, of each state, were removed when their time was over: added to those that are
+    left, so that invariant 1 goes on to hold."""
+
+    __tablename__ = "past_deliveries"
+    alert_id: Mapped[int] = mapped_column(sa.ForeignKey("alerts.id"), primary_key=True)
+    state: Mapped[DeliveryState] = mapped_column(enum_column(DeliveryState), primary_key=True)
+    number: Mapped[int]
+
+
 class Reply(Base):
     """An answer or a notice on its way to a room; the same life as a delivery, ahead of every broadcast."""
 

@@ -81,5 +81,6 @@ def _kept(settings: Settings) -> list[Kept]:
         Kept("咨询原文、已发答复、训练群聊", settings.question_days, "只留统计", "question_days"),
         Kept("线索原文和答复", settings.lead_days, "只留处理记录", "lead_days"),
         Kept("消息编号（去重用）", settings.incoming_days, "删除", "incoming_days"),
+        Kept("结束的预警各群推送明细", settings.delivery_days, "只留合计", "delivery_days"),
         Kept("审计日志", settings.audit_days, "删除，并记一条", "audit_days"),
     ]

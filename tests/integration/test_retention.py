@@ -10,26 +10,32 @@ import sqlalchemy as sa
 
 from bot import retention
 from bot.events import Events
+from bot.folding import Folding
+from bot.invariants import check_invariants
 from bot.scheduler import Scheduler
 from bot.settings import Settings, load_settings
+from db.alerts import count_deliveries
+from db.figures import get_figures
 from db.models import (
     Alert,
     AuditEntry,
+    Delivery,
     Incoming,
     Lead,
     LocalMessage,
     LocalRoom,
     LoginFailure,
     Question,
+    Reach,
     Reply,
     Send,
     Tick,
 )
 from db.session import Database
-from db.states import AnswerKind, ContentKind, DeliveryState, LeadReason, LeadState
+from db.states import AlertState, AnswerKind, ContentKind, DeliveryState, LeadReason, LeadState, Way
 from tests.factories import make_account, make_alert
 from tests.fakes import START, FakeClock
-from tests.world import quick_settings
+from tests.world import build_world, quick_settings, release
 
 SETTINGS = quick_settings(backup_daily=0)
 NIGHT = START + timedelta(hours=18, minutes=40)  # 03:40 in Shanghai
@@ -100,6 +106,62 @@ def test_the_audit_log_stays_for_six_months_at_least() -> None:
     assert Settings.model_fields["audit_days"].default >= 183
     with pytest.raises(Exception, match="183"):
         load_settings(audit_days=182)
+
+
+async def test_past_deliveries_leave_their_totals(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is counted, shown and checked of the alert stays as it was."""
+    monkeypatch.setattr(retention, "PIECE", 2)
+    async with database.write() as session:
+        world = await build_world(session, villages=4)
+    ends = (DeliveryState.SENT, DeliveryState.SENT, DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED)
+    released = {}
+    for days, state in ((401, AlertState.EXPIRED), (399, AlertState.FINISHED), (402, AlertState.PAUSED)):
+        at = START - timedelta(days=days)
+        alert = await release(database, world, SETTINGS, at)
+        await _end(database, alert.id, state, (*ends, DeliveryState.UNKNOWN), at)
+        released[days] = alert.id
+    await Folding(database, Events()).fold_now()
+    before = await _seen(database, *released.values())
+    assert await retention.tidy(database, SETTINGS, now=START, going_on=iter([True] * 10 + [False]).__next__) == {
+        "deliveries": 2
+    }
+    assert await _seen(database, *released.values()) == before  # half way
+    assert await retention.tidy(database, SETTINGS, now=START) == {"deliveries": 3}
+    assert await retention.tidy(database, SETTINGS, now=START) == {}
+    assert await _seen(database, *released.values()) == before
+    left = await _all(database, sa.select(Delivery.alert_id).order_by(Delivery.id))
+    assert left == [
+        released[401],
+        *[released[399]] * 6,
+        *[released[402]] * 6,
+    ]  # what is in doubt may still be decided
+    states = await _all(database, sa.select(Delivery.state).where(Delivery.alert_id == released[401]))
+    assert states == [DeliveryState.UNKNOWN]
+
+
+async def _end(
+    database: Database, alert_id: int, state: AlertState, ends: tuple[DeliveryState, ...], at: datetime
+) -> None:
+    """Let the alert's deliveries end like this, one after the other."""
+    async with database.write() as session:
+        rows = list(await session.scalars(sa.select(Delivery).where(Delivery.alert_id == alert_id)))
+        for row, end in zip(rows, ends, strict=True):
+            row.state, row.sending_at = end, at
+            if end is DeliveryState.SENT:
+                reached = sa.update(Reach).where(Reach.alert_id == alert_id, Reach.group_id == row.group_id)
+                await session.execute(reached.values(way=Way.PUSH, reached_at=at + timedelta(minutes=1)))
+        await session.execute(sa.update(Alert).where(Alert.id == alert_id).values(state=state, finished_at=at))
+
+
+async def _seen(database: Database, *alert_ids: int) -> Any:
+    """What people see of the alerts; the invariants hold, as far as nothing of the channel's record is asked for."""
+    async with database.read() as session:
+        checks = {check.name: check.faults for check in await check_invariants(session, SETTINGS)}
+        figures = [vars(await get_figures(session, alert_id, 1)) | {"unit": None} for alert_id in alert_ids]
+        counts = await count_deliveries(session, alert_ids)
+    assert not checks["nothing_lost"]
+    assert not checks["figures_agree"]
+    return counts, figures
 
 
 async def test_it_works_in_pieces_and_stops_when_the_program_does(
