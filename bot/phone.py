@@ -17,6 +17,7 @@ from db.figures import Figures, get_figures, latest_released, list_child_figures
 from db.forwards import Standing, list_compared
 from db.held_reports import list_held
 from db.models import Alert, Unit
+from db.states import UnitKind
 
 SHOWN: Final = 40  # groups of each kind: the page stays small on a slow network
 ALERTS: Final = 6
@@ -25,10 +26,11 @@ MANY: Final = 3000  # groups from which on counts come from the roll-up, a secon
 
 @dataclass(frozen=True)
 class Place:
-    """Of how many units of the same level under the same parent this is which. Nothing of the others is shown."""
+    """Of how many units of the same kind under the same parent this is which. Nothing of the others is shown."""
 
     number: int
     of: int
+    kind: UnitKind
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,11 @@ async def _counts(session: AsyncSession, alert: Alert, scope: str, figures: Figu
 
 
 async def find_place(session: AsyncSession, alert_id: int, unit: Unit) -> Place | None:
-    """Among units of the same level under the same parent that the alert expects something of; None when there is
+    """Among units of the same kind under the same parent that the alert expects something of; None when there is
     nobody to compare with."""
     if unit.parent_id is None:
         return None
     ranked = await list_child_figures(session, alert_id, unit.parent_id)
-    peers = [row.unit.id for row in ranked if row.unit.level == unit.level and row.expected_groups]
-    return Place(peers.index(unit.id) + 1, len(peers)) if unit.id in peers and len(peers) > 1 else None
+    peers = {row.unit.id: row.rank for row in ranked if row.unit.kind is unit.kind and row.rank}
+    rank = peers.get(unit.id)
+    return Place(rank, len(peers), unit.kind) if rank and len(peers) > 1 else None

@@ -185,7 +185,7 @@ def definitions(report: Report) -> list[tuple[str, str]]:
         ("覆盖率", "已触达 ÷ 应触达；群和人数分别计算"),
         ("按时", f"在发布时定下的时限前触达；现行时限：{'、'.join(report.deadlines)}；按时率 = 按时群 ÷ 应触达群"),
         ("用时", "从发布到触达；首个为精确值，中位和九成误差不超过 7.5%；一条预警以上不列首个"),
-        ("名次", RULE),
+        ("名次", f"{'与同类的单位比：' if report.whole else ''}{RULE}"),
     ]
 
 
@@ -197,11 +197,24 @@ def to_picture(report: Report) -> Spec:
         *report.notes,
         f"{report.made_at} 统计" + (f"；共 {len(report.rows)} 个单位，列前 {len(shown)} 个" if more else ""),
     ]
-    body = [_short(one) for one in shown] or [["", "没有单位", "", "", "", ""]]
+    body = _sections(report, shown) or [["", "没有单位"]]
     whole = [_short(report.whole, rank="合计")] if report.whole and report.whole.expected_groups else []
     header = ("名次", "单位", "群", "群覆盖率", "人数覆盖率", "按时率", "中位用时")
     rows = [[*row, *[""] * (len(header) - len(row))] for row in whole + body]
     return table_picture(report.title, notes, header, rows)
+
+
+def _sections(report: Report, shown: Sequence[Figures]) -> list[list[str]]:
+    """Children of several kinds are ranked kind by kind, so each kind has a line above it."""
+    rows: list[list[str]] = []
+    mixed = report.whole is not None and len({one.unit.kind for one in shown if one.expected_groups}) > 1
+    above: UnitKind | None = None
+    for one in shown:
+        if mixed and one.expected_groups and one.unit.kind is not above:
+            above = one.unit.kind
+            rows.append(["", f"【{above.label}】"])
+        rows.append(_short(one))
+    return rows
 
 
 def _short(figures: Figures, rank: str = "") -> list[str]:

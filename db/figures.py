@@ -45,7 +45,7 @@ class Figures:
     first_s: float | None  # release → first group reached, exact
     median_s: float | None  # release → half of the reached groups; within 7.5 %, see `db.histogram`
     p90_s: float | None = None  # release → nine of ten reached groups; as exact as the median
-    rank: int | None = None  # among the units that it is listed with (`db.ranking`)
+    rank: int | None = None  # among the units that it is listed with, of a parent's children among its kind
     alerts: int = 1  # over which the figures are added up
 
     @property
@@ -142,7 +142,8 @@ async def get_figures(session: AsyncSession, alert_id: int, unit_id: int) -> Fig
 
 
 async def list_child_figures(session: AsyncSession, alert_id: int, unit_id: int) -> list[Figures]:
-    """The unit's children, each with its subtree, ranked (`db.ranking`); children without groups come last.
+    """The unit's children, each with its subtree, kind by kind, ranked among their like (`db.ranking`); children
+    without groups come last.
 
     Groups that belong to the unit itself are in its own figures only.
     """

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bot.forwarding import record_forward
 from db import rollup, standing
 from db.coverage_gaps import find_coverage_gaps
-from db.figures import Figures
+from db.figures import Figures, list_child_figures, read_ranked
 from db.leagues import (
     get_span_figures,
     list_alert_figures,
@@ -25,6 +25,7 @@ from db.leagues import (
 )
 from db.models import Alert, Group, Reach, Unit
 from db.periods import BadPeriod, Period, Span, find_span, parse_period, recent_months
+from db.ranking import Among
 from db.reach import record_reach
 from db.session import Database
 from db.states import GroupMode, UnitKind, UnitState, Way
@@ -259,6 +260,27 @@ async def test_a_league_is_paged_and_narrowed_and_units_without_groups_have_no_r
         assert (names(page.rows), page.total) == ([("菜园镇", 2)], 3)
         below = await read_league(session, span, level=3, scope=chat.town.units["菜园镇"].path)
         assert {row.unit.name for row in below.rows} == {"海滨社区", "金平社区"}
+
+
+async def test_children_are_ranked_among_their_like_whatever_the_page(chat: Chat) -> None:
+    county = chat.town.units["county"]
+    async with chat.database.write() as session:
+        for number in (1, 2, 3):
+            office = await make_unit(session, name=f"局{number}", parent=county, kind=UnitKind.DEPARTMENT)
+            group = await make_group(session, unit=office, code=f"D{number}", members=10 * number)
+            chat.town.groups[group.code] = group
+        await make_unit(session, name="团县委", parent=county, kind=UnitKind.DEPARTMENT)
+    alert = await chat.release()
+    for code in ("D1", "D3", "YS01", "HB01"):
+        await reach(chat, alert, code)
+    await chat.fold()
+    wanted = [("洋山镇", 1), ("菜园镇", 2), ("局3", 1), ("局1", 2), ("局2", 3), ("团县委", None)]
+    span, among = Span(alert_ids=(alert.id,)), Among(parent_id=county.id)
+    async with chat.database.read() as session:
+        assert names(await list_child_figures(session, alert.id, county.id)) == wanted
+        pages = [await read_ranked(session, span, among, limit=2, offset=offset) for offset in (0, 2, 4)]
+    assert [names(rows) for rows, _ in pages] == [wanted[:2], wanted[2:4], wanted[4:]]
+    assert [total for _, total in pages] == [6, 6, 6]
 
 
 async def test_the_timeline_ends_at_the_figures_and_knows_each_child(chat: Chat) -> None:

@@ -131,7 +131,7 @@ async def test_it_shows_the_newest_live_alert_the_own_groups_and_the_own_place(p
     assert page.shows(
         "菜园镇", "周敏 · 联络员", "橙色", "快递理赔是骗局", "还差 1 个群", "50%", "1/2 群", "基湖群", "菜园群"
     )
-    assert page.shows("同级 2 个单位中排第 1")
+    assert page.shows("同级 2 个乡镇中第 1")
     assert re.search(r'data-text="【橙色预警】快递理赔是骗局\s+正文在这里', page.text)
     assert 'stroke-dasharray="50 100"' in page.text
     for foreign in ("洋山", "县反诈群", "沈刚", "嵊泗县反诈群"):
