@@ -2,6 +2,9 @@
 
 The key is not in the database: it is the setting `secret_key`, or the file `secret.key` in the data folder, which is
 made when it is first needed. So a backup, or somebody who reads the rows, has only what is sealed.
+
+While the file's key is being changed the file holds two, one a line: the first seals, either opens. So whenever the
+program is killed in between, everything still opens.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,21 +36,70 @@ class CannotUnseal(UserError):
 def seal(settings: Settings, secret: bytes, purpose: str) -> str:
     """`secret` for storing, in base64; only the same key and the same `purpose` open it again."""
     nonce = os.urandom(_NONCE)
-    return base64.b64encode(nonce + _cipher(_key(settings)).encrypt(nonce, secret, purpose.encode())).decode()
+    return base64.b64encode(nonce + _cipher(_keys(settings)[0]).encrypt(nonce, secret, purpose.encode())).decode()
 
 
 def unseal(settings: Settings, sealed: str, purpose: str) -> bytes:
     """Raises `CannotUnseal`, also when there is no key at all."""
+    try:
+        keys = _keys(settings, make=False)
+    except FileNotFoundError:
+        keys = []
+    return _open(keys, sealed, purpose)
+
+
+def reseal(settings: Settings, sealed: str, purpose: str, old: Sequence[bytes]) -> str:
+    """`sealed` with the key that counts now, opened with that or with one of `old`. Raises `CannotUnseal`."""
+    return seal(settings, _open([*_keys(settings), *old], sealed, purpose), purpose)
+
+
+def _open(keys: Iterable[bytes], sealed: str, purpose: str) -> bytes:
     from cryptography.exceptions import InvalidTag
 
+    for key in keys:
+        # The seal itself tells whether the key is right, so that trying one more opens nothing else.
+        with contextlib.suppress(InvalidTag, ValueError):
+            raw = base64.b64decode(sealed, validate=True)
+            opened: bytes = _cipher(key).decrypt(raw[:_NONCE], raw[_NONCE:], purpose.encode())
+            return opened
+    raise CannotUnseal(f"密钥与数据库不符：请把原来的 {FILE} 放回数据目录，或填写原来的 XINFANG_SECRET_KEY")
+
+
+# ── changing the key ────────────────────────────────────────────────────────
+
+
+def add_key(settings: Settings) -> None:
+    """A new key into the file: from now on it seals, and what was sealed before still opens.
+
+    Where a change was begun and never ended, that one goes on. Does nothing when the setting is the key.
+    """
+    if not settings.secret_key and len(keys := _keys(settings)) == 1:
+        _replace(settings.data_dir / FILE, [secrets.token_bytes(_KEY), *keys])
+
+
+def drop_old_keys(settings: Settings) -> None:
+    """Nothing is sealed with them any more."""
+    if not settings.secret_key:
+        _replace(settings.data_dir / FILE, _keys(settings)[:1])
+
+
+def file_keys(settings: Settings) -> list[bytes]:
+    """What the file holds, also when the setting is the key; nothing when there is no file."""
     try:
-        raw = base64.b64decode(sealed, validate=True)
-        opened: bytes = _cipher(_key(settings, make=False)).decrypt(raw[:_NONCE], raw[_NONCE:], purpose.encode())
-    except (InvalidTag, ValueError, FileNotFoundError) as error:
-        raise CannotUnseal(
-            f"密钥与数据库不符：请把原来的 {FILE} 放回数据目录，或填写原来的 XINFANG_SECRET_KEY"
-        ) from error
-    return opened
+        return _read(settings.data_dir / FILE)
+    except FileNotFoundError:
+        return []
+
+
+def keys_of_text(text: str) -> list[bytes]:
+    """The keys that an old `secret.key`, or an old value of the setting, stands for."""
+    found = [_of_setting(text.strip())]
+    with contextlib.suppress(CannotUnseal):
+        found += _parse(text.encode(), FILE)
+    return found
+
+
+# ── where keys are ──────────────────────────────────────────────────────────
 
 
 def _cipher(key: bytes) -> AESGCM:
@@ -55,10 +108,10 @@ def _cipher(key: bytes) -> AESGCM:
     return AESGCM(key)
 
 
-def _key(settings: Settings, *, make: bool = True) -> bytes:
-    """Raises `FileNotFoundError` when there is none and none is to be made."""
+def _keys(settings: Settings, *, make: bool = True) -> list[bytes]:
+    """The first seals. Raises `FileNotFoundError` when there is none and none is to be made."""
     if settings.secret_key:
-        return hashlib.sha256(settings.secret_key.encode()).digest()
+        return [_of_setting(settings.secret_key)]
     path = settings.data_dir / FILE
     try:
         return _read(path)
@@ -68,24 +121,27 @@ def _key(settings: Settings, *, make: bool = True) -> bytes:
     return _make(path)
 
 
-def _read(path: Path) -> bytes:
+def _of_setting(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _read(path: Path) -> list[bytes]:
+    return _parse(path.read_bytes(), str(path))
+
+
+def _parse(raw: bytes, name: str) -> list[bytes]:
     try:
-        key = base64.b64decode(path.read_bytes().strip(), validate=True)
+        keys = [base64.b64decode(line, validate=True) for line in raw.split()]
     except ValueError:
-        key = b""
-    if len(key) != _KEY:
-        raise CannotUnseal(f"{path} 不是密钥文件，请放回原来的文件")
-    return key
+        keys = []
+    if not keys or any(len(key) != _KEY for key in keys):
+        raise CannotUnseal(f"{name} 不是密钥文件，请放回原来的文件")
+    return keys
 
 
-def _make(path: Path) -> bytes:
-    """Written whole under another name first: a power cut leaves no half a key, and of two processes one wins."""
+def _make(path: Path) -> list[bytes]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(base64.b64encode(secrets.token_bytes(_KEY)).decode() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    part = _write_part(path, [secrets.token_bytes(_KEY)])
     try:
         with contextlib.suppress(FileExistsError):  # another process was first: its key is the one
             os.link(part, path)
@@ -93,3 +149,23 @@ def _make(path: Path) -> bytes:
         os.replace(part, path)
     part.unlink(missing_ok=True)
     return _read(path)
+
+
+def _replace(path: Path, keys: Sequence[bytes]) -> None:
+    """The folder is written too: after a power cut no database may need a key that its file has not."""
+    os.replace(_write_part(path, keys), path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _write_part(path: Path, keys: Sequence[bytes]) -> Path:
+    """Written whole under another name first: a power cut leaves no half a key, and of two processes one wins."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.writelines(base64.b64encode(key).decode() + "\n" for key in keys)
+        file.flush()
+        os.fsync(file.fileno())
+    return part

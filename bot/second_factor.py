@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -57,6 +58,47 @@ async def seal_secrets(session: AsyncSession, settings: Settings) -> int:
     for user in plain:
         _seal(user, user.totp_secret, settings)
     return len(plain)
+
+
+async def change_key(
+    database: Database, actor: Actor, settings: Settings, *, old: str | None = None, now: datetime
+) -> int:
+    """Seal every secret anew, all or none; returns how many.
+
+    Without `old` and without the setting `secret_key` the file gets a new key, and loses the one before when nothing
+    needs it. With the setting, its value is the new key. `old` is the value of the setting, or the file, that sealed
+    before. Raises `bot.sealing.CannotUnseal` when a secret opens with none of them: then nothing has changed.
+    """
+    require(actor, Permission.USERS)
+    known = [*sealing.file_keys(settings), *(sealing.keys_of_text(old) if old else [])]
+    async with database.read() as session:  # before the file is touched: does everything open?
+        await _reseal(session, settings, known)
+        session.expunge_all()
+    if old is None:
+        sealing.add_key(settings)
+    async with database.write() as session:
+        count = await _reseal(session, settings, known)
+        await audit(session, actor, now, "user.second_factor_key", "两步验证", {"secrets": count})
+    async with database.write() as session:  # somebody who began in between with the key before
+        await _reseal(session, settings, known)
+    sealing.drop_old_keys(settings)
+    return count
+
+
+async def _reseal(session: AsyncSession, settings: Settings, known: Sequence[bytes]) -> int:
+    users = await list_with_secret(session)
+    for user in users:
+        if _is_plain(user.totp_secret):
+            _seal(user, user.totp_secret, settings)
+            continue
+        try:
+            user.totp_secret = sealing.reseal(settings, user.totp_secret, _purpose(user), known)
+        except sealing.CannotUnseal as error:
+            raise sealing.CannotUnseal(
+                f"用户 {user.username} 的两步验证用这些密钥都打不开，什么都没有改。请用 --old-file 给出原来的密钥；"
+                f"找不回来时先关闭其两步验证（user second-factor-off {user.username}）"
+            ) from error
+    return len(users)
 
 
 def _seal(user: User, secret: str, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Commands for the users of the console: `user add|list|reset|disable|enable|unlock|second-factor-off`."""
+"""Commands for the users of the console: `user add|list|reset|disable|enable|unlock|second-factor-off|second-factor-key`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.clock import local_text
 from bot.errors import NotFound
-from bot.second_factor import has_second_factor, turn_off_for
+from bot.sealing import FILE as KEY_FILE
+from bot.second_factor import change_key, has_second_factor, turn_off_for
 from bot.settings import Settings
 from bot.users import (
     create_user,
@@ -134,6 +135,30 @@ def second_factor_off_command(username: Username, as_json: Json = False) -> None
         return await turn_off_for(session, command_actor(), user.id, now=datetime.now(UTC))
 
     _show_state(_change(work, as_json=as_json), as_json=as_json)
+
+
+@user_app.command("second-factor-key")
+def second_factor_key_command(
+    old: Annotated[
+        typer.FileText | None,
+        typer.Option("--old-file", help="写有原来的 XINFANG_SECRET_KEY 的文件，或原来的 secret.key；- 为标准输入"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """更换两步验证的加密密钥：全部重新加密，要么全部完成，要么什么都不变。"""
+    text = old.read() if old else None
+
+    async def work(settings: Settings) -> tuple[int, Settings]:
+        async with open_database(settings) as database:
+            return await change_key(database, command_actor(), settings, old=text, now=datetime.now(UTC)), settings
+
+    count, settings = run_command(work, as_json=as_json)
+    place = "XINFANG_SECRET_KEY" if settings.secret_key else str(settings.data_dir / KEY_FILE)
+    if as_json:
+        print_json({"secrets": count, "key": place})
+        return
+    out.print(Text(f"{count} 个用户的两步验证已改用 {place} 加密", style="green"), soft_wrap=True)
+    out.print(Text("请另外保存新的密钥；更换之前的备份仍要用原来的密钥打开。", style="yellow"), soft_wrap=True)
 
 
 def _change(step: Callable[[AsyncSession], Awaitable[T]], *, as_json: bool) -> T:

@@ -67,6 +67,7 @@ ACTIONS = {
     "user.unlock": "解除登录锁定",
     "user.second_factor_on": "开启两步验证",
     "user.second_factor_off": "关闭两步验证",
+    "user.second_factor_key": "更换两步验证的加密密钥",
     "user.recovery_codes": "换新的恢复码",
     "user.recovery_used": "用恢复码登录",
     "user.sessions_ended": "退出其他登录",

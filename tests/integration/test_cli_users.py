@@ -9,7 +9,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot import second_factor
 from bot.passwords import verify_password
+from bot.sealing import seal
+from bot.settings import load_settings
 from bot.throttle import account_key
 from db.models import AuditEntry, LoginFailure, User
 from db.states import UserState
@@ -122,3 +125,94 @@ def test_an_administrator_who_is_locked_out_helps_themselves() -> None:
     assert write(left) == ["user:other"]
     assert line(call(user_app, "second-factor-off", "wang", "--json"))["second_factor"] is False
     refused(call(user_app, "unlock", "nobody"), "没有用户 nobody")
+
+
+def _with_secrets(*names: str) -> dict[str, str]:
+    """Users whose second factor is on; gives what is stored."""
+    for name in names:
+        call(user_app, "add", name, "--name", "王警官", "--role", "admin")
+
+    async def offered(session: AsyncSession) -> None:
+        for name in names:
+            user = await find_user(session, name)
+            assert user is not None
+            await second_factor.offer(session, user.id, settings=load_settings())
+
+    write(offered)
+    return _stored()
+
+
+def _stored() -> dict[str, str]:
+    async def work(session: AsyncSession) -> dict[str, str]:
+        return {user.username: user.totp_secret for user in await session.scalars(sa.select(User))}
+
+    return write(work)
+
+
+def _opened() -> list[str]:
+    async def work(session: AsyncSession) -> list[str]:
+        users = await session.scalars(sa.select(User).order_by(User.id))
+        return [second_factor.secret_of(user, load_settings()) for user in users]
+
+    return write(work)
+
+
+def test_the_key_of_the_second_factor_is_changed_with_the_file(tmp_path: Path) -> None:
+    sealed = _with_secrets("wang", "li")
+    secrets, file = _opened(), tmp_path / "data" / "secret.key"
+    before = file.read_text()
+    answer = line(call(user_app, "second-factor-key", "--json"))
+    assert answer == {"secrets": 2, "key": str(file)}
+    assert file.read_text() != before
+    assert len(file.read_text().split()) == 1
+    assert not set(_stored().values()) & set(sealed.values())
+    assert _opened() == secrets
+    old = tmp_path / "old.key"  # a backup from before comes back, with its secrets
+    old.write_text(before)
+
+    async def restored(session: AsyncSession) -> None:
+        for user in await session.scalars(sa.select(User)):
+            user.totp_secret = sealed[user.username]
+
+    write(restored)
+    now = file.read_text()
+    shown(call(user_app, "second-factor-key", "--old-file", str(old)), "2 个用户", "secret.key", "原来的密钥")
+    assert file.read_text() == now
+    assert _opened() == secrets
+
+
+def test_the_key_of_the_second_factor_moves_into_the_settings_and_changes_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _with_secrets("wang")
+    secrets = _opened()
+    monkeypatch.setenv("XINFANG_SECRET_KEY", "the first words of the settings")
+    assert line(call(user_app, "second-factor-key", "--json")) == {"secrets": 1, "key": "XINFANG_SECRET_KEY"}
+    assert _opened() == secrets
+    monkeypatch.setenv("XINFANG_SECRET_KEY", "the second words of the settings")
+    changed = call(user_app, "second-factor-key", "--old-file", "-", answer="the first words of the settings\n")
+    shown(changed, "XINFANG_SECRET_KEY")
+    assert _opened() == secrets
+
+    async def entries(session: AsyncSession) -> list[AuditEntry]:
+        return list(await session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "user.second_factor_key")))
+
+    assert [(entry.origin, entry.detail) for entry in write(entries)] == [("命令行", {"secrets": 1})] * 2
+
+
+def test_one_secret_that_does_not_open_leaves_all_as_they_were(tmp_path: Path) -> None:
+    _with_secrets("wang", "li")
+
+    async def foreign(session: AsyncSession) -> None:
+        user = await find_user(session, "li")
+        assert user is not None
+        user.totp_secret = seal(load_settings(secret_key="of another machine"), bytes(20), f"totp:{user.id}")
+
+    write(foreign)
+    before, file = _stored(), tmp_path / "data" / "secret.key"
+    key = file.read_text()
+    refused(call(user_app, "second-factor-key"), "用户 li", "什么都没有改", "--old-file", "second-factor-off li")
+    assert _stored() == before
+    assert file.read_text() == key
+    call(user_app, "second-factor-off", "li")
+    assert line(call(user_app, "second-factor-key", "--json"))["secrets"] == 1

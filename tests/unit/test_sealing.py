@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.sealing import FILE, CannotUnseal, seal, unseal
+from bot.sealing import FILE, CannotUnseal, add_key, drop_old_keys, keys_of_text, reseal, seal, unseal
 from bot.settings import Settings, load_settings
 
 SECRET = bytes(range(20))
@@ -63,3 +63,32 @@ def test_a_changed_bit_is_noticed(place: int, bit: int) -> None:
     raw[place] ^= 1 << bit
     with pytest.raises(CannotUnseal):
         unseal(office, base64.b64encode(raw).decode(), "a")
+
+
+def test_a_new_key_seals_and_the_one_before_opens_until_it_is_dropped(tmp_path: Path) -> None:
+    office = of(tmp_path)
+    before = seal(office, SECRET, "a")
+    add_key(office)
+    add_key(office)  # begun again after the program was killed: no third key
+    file = tmp_path / FILE
+    assert len(file.read_text().split()) == 2
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    after = reseal(office, before, "a", ())
+    assert unseal(office, before, "a") == unseal(office, after, "a") == SECRET
+    drop_old_keys(office)
+    assert unseal(office, after, "a") == SECRET
+    with pytest.raises(CannotUnseal):
+        unseal(office, before, "a")
+    assert [each.name for each in tmp_path.iterdir()] == [FILE]
+
+
+def test_an_old_key_is_given_as_the_setting_or_as_the_file(tmp_path: Path) -> None:
+    by_setting = seal(of(tmp_path, "the old words"), SECRET, "a")
+    by_file = seal(of(tmp_path), SECRET, "a")
+    now = of(tmp_path, "the new words")
+    for sealed, text in ((by_setting, "the old words\n"), (by_file, (tmp_path / FILE).read_text())):
+        assert unseal(now, reseal(now, sealed, "a", keys_of_text(text)), "a") == SECRET
+        with pytest.raises(CannotUnseal):
+            reseal(now, sealed, "a", keys_of_text("something else"))
+    add_key(now)  # the setting is the key: the file is left as it is
+    assert len((tmp_path / FILE).read_text().split()) == 1
