@@ -140,6 +140,12 @@ def table_picture(title: str, notes: Sequence[str], header: Sequence[str], rows:
         ):
             encoding = {"y": _row(height, len(rows)), "text": {"field": "字", "type": "nominal"}}
             layers.append({"data": {"values": data}, "mark": mark | extra, "encoding": encoding})
+    spec = {"width": edges[-1], "height": height * (len(rows) + 1), "layer": layers, "view": {"stroke": None}}
+    return titled(_framed("light", spec), title, notes)
+
+
+def titled(spec: Spec, title: str, notes: Sequence[str]) -> Spec:
+    """A chart that goes away from its page: it says itself what it shows."""
     heading = {
         "text": title,
         "subtitle": list(notes),
@@ -148,8 +154,7 @@ def table_picture(title: str, notes: Sequence[str], header: Sequence[str], rows:
         "subtitleFontSize": 14,
         "offset": 14,
     }
-    spec = {"width": edges[-1], "height": height * (len(rows) + 1), "title": heading, "layer": layers}
-    return _framed("light", spec | {"view": {"stroke": None}, "padding": 22})
+    return spec | {"title": heading, "padding": 22}
 
 
 def _size(narrow: bool) -> Spec:

@@ -152,6 +152,27 @@ async def test_the_picture_becomes_a_draft_that_a_second_person_releases(console
     assert (await browser.get(answer.location)).status == 200
 
 
+async def test_every_chart_can_be_told_to_the_groups_of_its_unit(console: Console, told: list[Alert]) -> None:
+    browser = await console.signed_in(Role.PUBLISHER)
+    town = await unit_named(console, "菜园镇")
+    pictures = []
+    for path, picture, words in (
+        (f"/alerts/{told[0].id}/reach/draft?unit={town.id}", "curve", told[0].number),
+        (f"/units/{town.id}/reach/draft?period=2026-10", "months", "2026年10月"),
+        (f"/units/{town.id}/reach/draft?period=2026-10", "table", "2026年10月"),
+        (f"/reach/draft?level=3&kind=&parent={town.id}&alert={told[0].id}", "", told[0].title),
+    ):
+        answer = await browser.post(path, picture=picture)
+        draft = await console.row(Alert, int(re.findall(r"\d+", answer.location)[0]))
+        assert draft.title.startswith("菜园镇")
+        assert words in draft.body
+        assert draft.audience["units"] == [town.id]
+        pictures.append(draft.picture_id)
+    assert len(set(pictures)) == 4
+    refused = await browser.post(f"/alerts/{told[0].id}/reach/draft", picture="months")
+    assert refused.status == 400
+
+
 async def test_a_liaison_sees_the_own_subtree_and_only_what_concerns_it(console: Console, told: list[Alert]) -> None:
     town, other = await unit_named(console, "菜园镇"), await unit_named(console, "洋山镇")
     county = await unit_named(console, "嵊泗县")

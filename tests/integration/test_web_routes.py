@@ -79,8 +79,10 @@ POST /groups/{id}/retire                  ap
 POST /groups/{id}/restore                 ap
 GET  /units/{id}/reach                    aprl
 GET  /units/{id}/reach/files/{name}       aprl
+POST /units/{id}/reach/draft              apr
 GET  /reach                               aprl
 GET  /reach/files/{name}                  aprl
+POST /reach/draft                         apr
 GET  /groups/search                       aprl
 GET  /questions                           apr
 GET  /questions/all                       apr
