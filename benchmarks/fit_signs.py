@@ -1,8 +1,8 @@
 """Fit what tells emergencies: `python -m benchmarks.fit_signs [--without ROUND …] [--try] [ordinary text files …]`.
 
 Writes the weights in ``content/signs_of_loss.py`` and ``content/loss_model.txt``. Learnt from are the emergencies and
-near-emergencies of ``benchmarks/eval`` and of the tests, ``benchmarks/training`` (told.txt, and the library's asking and
-telling examples sorted into now and not now), and as what is none: questions, scammers' lines and everyday lines there,
+near-emergencies of ``benchmarks/eval`` and of the tests, ``benchmarks/training`` (lines.tsv, told.txt, and the library's
+asking and telling examples sorted into now and not now), and as what is none: questions, scammers' lines and everyday lines there,
 ``ordinary.txt``, the library's scammers and, if named, ordinary texts of one a line.
 
 ``--try`` writes nothing but measures: each blind round by weights that were fitted without it (the patterns have seen
@@ -31,6 +31,7 @@ from content.ordinary import ordinary_texts
 ROOT = Path(__file__).resolve().parents[1]
 EVAL = Path(__file__).parent / "eval"
 SORTED = Path(__file__).parent / "training" / "library_told.jsonl"
+WRITTEN = Path(__file__).parent / "training" / "lines.tsv"
 TESTED = ROOT / "tests" / "unit" / "content" / "emergencies.txt"
 EPOCHS, RATE, SHRINK = 14, 0.35, 0.004
 LEAST_SEEN, LEAST_WEIGHT = 2, 6
@@ -39,6 +40,7 @@ WEIGHTS_OF = {
     "emergencies": 2.0,
     "tested": 2.5,
     "sorted": 1.5,
+    "written": 2.0,
     "told": 0.4,
     "ordinary": 1.5,
     "questions": 1.0,
@@ -75,6 +77,9 @@ def cases(files: list[Path]) -> list[Case]:
             found.append(Case(row["text"], bool(row.get("emergency")), WEIGHTS_OF[name], row.get("round", 0)))
     tested = [line for line in _lines(TESTED) if line[:2] in {"+ ", "- "}]
     found += [Case(line[2:], line[0] == "+", WEIGHTS_OF["tested"]) for line in tested]
+    for line in _lines(WRITTEN):
+        sign, text = line.split("\t")
+        found.append(Case(text, sign == "+", WEIGHTS_OF["written"]))
     rows = map(json.loads, _lines(SORTED))
     found += [Case(row["text"], row["emergency"], WEIGHTS_OF["sorted"]) for row in rows]
     found += [Case(text, now, WEIGHTS_OF["told"], -number) for number, text, now in told()]

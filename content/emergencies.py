@@ -144,8 +144,8 @@ _TOLD_BY_SIGNS: Final = 0.4
 """Below one half: a needless instruction costs less than a missed loss."""
 _TOLD_BY_WORDING: Final = 0.85
 """Where no sign says what has happened."""
-_HOPELESS: Final = -4.8
-"""Nats of wording below which nothing else is looked at: most of group chat, and one in a thousand of the emergencies learnt from."""
+_HOPELESS: Final = -6.0
+"""Nats of wording below which nothing else is looked at: half of group chat, and none of the emergencies learnt from."""
 _AGAINST: Final = {
     "jest": _JEST,
     "averted": _AVERTED,
