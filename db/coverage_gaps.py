@@ -26,7 +26,7 @@ SILENT_DAYS = 30
 class CoverageGaps:
     """Counts, and some to begin with."""
 
-    units: int  # in use, level 3 or below, without any group in use in their subtree
+    units: int  # in use, below the county, without any group in use in their subtree
     without_group: list[Unit]
     without_bot: int  # to be pushed into, but no account is in it, or the account has lost it
     without_bot_groups: list[Group]
@@ -61,7 +61,7 @@ async def _units_without_group(session: AsyncSession, scope: str, shown: int) ->
     above = sa.select(Unit.parent_id).join(covered, covered.c.id == Unit.id).where(Unit.parent_id.is_not(None))
     covered = covered.union(above)
     query = sa.select(Unit).outerjoin(covered, covered.c.id == Unit.id).where(covered.c.id.is_(None))
-    query = query.where(Unit.level >= 3, Unit.state == UnitState.ACTIVE, in_subtree(scope))
+    query = query.where(Unit.level >= 2, Unit.state == UnitState.ACTIVE, in_subtree(scope))
     return await _first(session, query.order_by(Unit.path), shown)
 
 

@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.histogram import add_stored, quantile_ms
-from db.models import Alert, Forward, Group, Person, Reach, Rollup, Unit
+from db.models import Alert, Delivery, Forward, Group, Person, Reach, Rollup, Unit
 from db.periods import Span
 from db.ranking import Among, Ranked, UnitRow, rank_units, read_histograms
 from db.standing import walk_standings
-from db.states import GroupMode, UnitState, Way
+from db.states import DeliveryState, GroupMode, UnitState, Way
 from db.tally import COUNTS
 from db.units import NoSuchUnit, in_subtree
 
@@ -114,6 +114,7 @@ class MissingGroup:
     unit_name: str
     unit_path: str
     liaison: str  # of the unit; empty when the registry names none
+    coming: bool = False  # the bot is about to push into it, so nobody has to do anything yet
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,7 @@ async def list_missing_groups(
     session: AsyncSession, alert_id: int, scope: str, limit: int = 50, offset: int = 0
 ) -> list[MissingGroup]:
     """Expected groups of a subtree that the alert has not reached, in the order of the tree."""
-    query = sa.select(
+    columns: list[Any] = [
         Group.id,
         Group.code,
         Group.name,
@@ -247,10 +248,23 @@ async def list_missing_groups(
         Unit.name,
         Unit.path,
         Unit.liaison,
+        sa.func.coalesce(_coming(), sa.false()),
+    ]
+    here = sa.and_(Delivery.alert_id == Reach.alert_id, Delivery.group_id == Reach.group_id)
+    query = (
+        sa.select(*columns)
+        .select_from(Reach)
+        .join(Group, Group.id == Reach.group_id)
+        .join(Unit, Unit.id == Reach.unit_id)
     )
-    query = query.select_from(Reach).join(Group, Group.id == Reach.group_id).join(Unit, Unit.id == Reach.unit_id)
+    query = query.outerjoin(Delivery, here)
     query = query.where(*_missing(alert_id, scope)).order_by(Unit.path, Group.code).limit(limit).offset(offset)
     return [MissingGroup(*row) for row in await session.execute(query)]
+
+
+def _coming() -> sa.ColumnElement[bool]:
+    """The push waits or is under way."""
+    return Delivery.state.in_((DeliveryState.WAITING, DeliveryState.SENDING))
 
 
 async def count_missing_groups(session: AsyncSession, alert_id: int, scope: str) -> int:

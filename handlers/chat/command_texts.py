@@ -11,7 +11,7 @@ from content.messages import MAX_TEXT
 from db.figures import Figures, MissingGroup
 from db.models import Alert, Group, Person, Unit
 from db.reach import ReachState
-from db.states import AlertState, GroupMode, Way
+from db.states import AlertState, Way
 
 ROOM: Final = MAX_TEXT - 22  # "@" and the longest name that stands before it in a group
 LISTED: Final = 15
@@ -96,18 +96,24 @@ def missing_text(unit: Unit, alert: Alert, groups: Sequence[MissingGroup], total
 
 
 def _pushed(group: MissingGroup) -> str:
-    return "（由机器人推送）" if group.mode is GroupMode.PUSH else ""
+    """Groups that the bot has still to push into need nobody; where a push failed, somebody has to forward."""
+    return "（由机器人推送）" if group.coming else ""
 
 
 def detail_text(alert: Alert, figures: Figures, children: Sequence[Figures], zone: ZoneInfo) -> str:
-    ranked = [child for child in children if child.expected_groups]
+    """Children that are behind come first, the furthest behind at the top: those are what somebody has to do."""
     lines = [*_heading(alert, zone), "", figures.unit.name, *figures_lines(figures)]
-    if not ranked:
+    concerned = [child for child in children if child.expected_groups]
+    if not concerned:
         return "\n".join(lines)
-    rows = [f"{child.unit.name} {_share(child.reached_groups, child.expected_groups)}" for child in ranked]
-    empty = len(children) - len(ranked)
+    behind = [child for child in concerned if child.missing_groups]
+    behind.sort(key=lambda child: (child.coverage_groups or 0.0, -child.missing_groups))
+    done = [child for child in concerned if not child.missing_groups]
+    rows = [f"{child.unit.name} {_share(child.reached_groups, child.expected_groups)}" for child in (*behind, *done)]
+    empty = len(children) - len(concerned)
     ending = [f"另有 {empty} 个单位不在这条预警的范围或没有群"] if empty else []
-    return _fit([*lines, "", "下级单位（群）"], rows, len(rows), ending)
+    heading = f"下级单位（群），{len(behind)} 个没有收齐，差得多的在前" if behind else "下级单位（群），全部收齐"
+    return _fit([*lines, "", heading], rows, len(rows), ending)
 
 
 def reported_text(alert: Alert, group: Group, members: int | None, took: float, left: int, scope: Unit) -> str:

@@ -10,9 +10,9 @@ from bot.identity import SYSTEM
 from bot.liaison_links import find_holder
 from bot.people import create_bind_code
 from bot.settings import load_settings
-from db.models import Forward, Person, PersonRoom, Reach
+from db.models import Delivery, Forward, Person, PersonRoom, Reach
 from db.session import Database
-from db.states import Relation, Role, Way
+from db.states import DeliveryState, Relation, Role, Way
 from tests.chatting import ALERT_TEXT, Chat
 from tests.factories import make_group
 
@@ -159,6 +159,19 @@ async def test_missing_lists_the_own_groups_only(chat: Chat) -> None:
     assert "都已收到" in await chat.say(LIAISON, "未转发")
 
 
+async def test_who_is_asked_knows_which_groups_the_bot_still_pushes_into(chat: Chat) -> None:
+    alert = await chat.release()
+    delivery = Delivery(
+        alert_id=alert.id, group_id=chat.town.groups["CY01"].id, account_id=chat.account.id, rank=0, level=2
+    )
+    async with chat.database.write() as session:
+        session.add(delivery)
+    assert "· 菜园镇反诈工作群 80 人（由机器人推送）" in await chat.say(LIAISON, "未转发")
+    async with chat.database.write() as session:
+        (await session.get_one(Delivery, delivery.id)).state = DeliveryState.FAILED
+    assert "· 菜园镇反诈工作群 80 人\n" in await chat.say(LIAISON, "未转发")
+
+
 async def test_a_long_list_ends_with_how_many_there_are(chat: Chat) -> None:
     async with chat.database.write() as session:
         for number in range(30):
@@ -295,7 +308,7 @@ async def test_a_report_without_a_space_in_a_group_counts_when_it_names_one_grou
 # ── 明细 ────────────────────────────────────────────────────────────────────
 
 
-async def test_detail_shows_the_children_best_first(chat: Chat) -> None:
+async def test_detail_shows_first_who_is_furthest_behind(chat: Chat) -> None:
     assert "还没有" in await chat.say(LIAISON, "明细")
     alert = await chat.release()
     chat.clock.advance(5)
@@ -303,7 +316,8 @@ async def test_detail_shows_the_children_best_first(chat: Chat) -> None:
     for text in ("明细", f"明细 {alert.number}", f"明细 {alert.number.split('-')[1]}"):
         reply = await chat.say(LIAISON, text)
         assert "菜园镇\n群 2/5（40%）" in reply
-        assert reply.index("海滨社区 2/3（66%）") < reply.index("金平社区 0/1（0%）")
+        assert "2 个没有收齐" in reply
+        assert reply.index("金平社区 0/1（0%）") < reply.index("海滨社区 2/3（66%）")
         assert "洋山" not in reply
     assert "没有编号为 20200101-01" in await chat.say(LIAISON, "明细 20200101-01")
 

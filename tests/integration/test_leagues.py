@@ -331,10 +331,13 @@ async def test_gaps_are_counted_within_the_scope(chat: Chat) -> None:
         await make_unit(session, name="没群社区", parent=town, kind=UnitKind.COMMUNITY)
         await make_group(session, unit=town, name="满群", members=500)
         await make_group(session, unit=town, name="转发群", members=500, mode=GroupMode.RELAY)
-    async with chat.database.read() as session:
+    async with chat.database.write() as session:
         gaps = await find_coverage_gaps(session, town.path, NOW + timedelta(days=2))
         later = await find_coverage_gaps(session, town.path, NOW + timedelta(days=40))
         west = await find_coverage_gaps(session, chat.town.units["洋山镇"].path, NOW + timedelta(days=2))
+        await make_unit(session, name="团县委", parent=chat.town.units["county"], kind=UnitKind.DEPARTMENT)
+        county = await find_coverage_gaps(session, chat.town.units["county"].path, NOW)
+    assert {unit.name for unit in county.without_group} == {"没群社区", "团县委"}
     assert [unit.name for unit in gaps.without_group] == ["没群社区"]
     assert [group.name for group in gaps.without_bot_groups] == ["满群"]
     assert (gaps.full, gaps.silent) == (2, 2)

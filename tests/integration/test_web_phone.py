@@ -18,10 +18,22 @@ from bot.liaison_links import make_link, revoke_links
 from bot.phone_reports import settle_reports
 from db import rollup
 from db.figures import get_figures
-from db.models import Alert, AuditEntry, Forward, Group, HeldReport, Person, PersonRoom, Reach, Reminder, Unit
+from db.models import (
+    Alert,
+    AuditEntry,
+    Delivery,
+    Forward,
+    Group,
+    HeldReport,
+    Person,
+    PersonRoom,
+    Reach,
+    Reminder,
+    Unit,
+)
 from db.reach import record_reach
 from db.session import Database
-from db.states import AlertState, GroupMode, ReminderStep, Role, Severity, Way
+from db.states import AlertState, DeliveryState, GroupMode, ReminderStep, Role, Severity, Way
 from tests.console import Browser, Console, County, Page, make_county, open_console
 from tests.factories import make_alert, make_group, make_unit
 
@@ -191,6 +203,22 @@ async def test_a_tap_reports_without_any_script_and_the_ring_moves_at_once(phone
     again = await phone.tap("report", alert=alert.id, group=group.id)
     assert "done=known" in again.location
     assert len(await phone.rows(Forward)) == 1
+
+
+async def test_a_push_that_failed_is_something_to_do(sqlite_phone: Phone) -> None:
+    phone = sqlite_phone
+    alert = await phone.release()
+    group = phone.groups["菜园群"]
+    assert group.account_id is not None
+    where = {"alert_id": alert.id, "group_id": group.id, "account_id": group.account_id, "rank": 0, "level": 2}
+    async with phone.console.database.write() as session:
+        session.add(Delivery(**where))
+    assert "由机器人推送" in (await phone.get()).text
+    async with phone.console.database.write() as session:
+        (await session.scalars(sa.select(Delivery))).one().state = DeliveryState.FAILED
+    page = await phone.get()
+    assert page.shows("推送未确认，请转发")
+    assert "由机器人推送" not in page.text
 
 
 async def test_a_script_gets_only_what_changes(sqlite_phone: Phone) -> None:
