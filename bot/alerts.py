@@ -130,15 +130,20 @@ async def edit(
     alert = await get_alert(session, alert_id)
     if alert.state is not AlertState.DRAFT:
         raise WrongState(f"预警{alert.state.label}，不能修改；请先退回为草稿")
-    before = {"title": alert.title, "body": alert.body, "severity": alert.severity}
     content = await _checked(session, content, settings=settings, now=now)
-    for column, value in _columns(content).items():
+    new = _columns(content)
+    old = {column: getattr(alert, column) for column in new}
+    for column, value in new.items():
         setattr(alert, column, value)
     alert.version += 1
-    await _record(
-        session, actor, now, "alert.edit", alert, before=before, after={"title": alert.title, "body": alert.body}
-    )
+    changed = [column for column in new if old[column] != new[column]]
+    before, after = ({column: _noted(values[column]) for column in changed} for values in (old, new))
+    await _record(session, actor, now, "alert.edit", alert, before=before, after=after)
     return alert
+
+
+def _noted(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 async def submit(session: AsyncSession, actor: Actor, alert_id: int, *, now: datetime) -> Alert:

@@ -159,15 +159,27 @@ async def list_group_reach(session: AsyncSession, unit_id: int, alert_id: int | 
 
 
 async def list_audit_page(
-    session: AsyncSession, *, group: str = "", search: str = "", before_id: int | None = None, limit: int = 50
+    session: AsyncSession,
+    *,
+    group: str = "",
+    search: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before_id: int | None = None,
+    limit: int = 50,
 ) -> Sequence[AuditEntry]:
-    """Newest first. `group` is the first word of the action; `search` looks in actor and subject."""
+    """Newest first. `group` is the first word of the action; `search` looks in actor and subject; `until` is not
+    included."""
     query = sa.select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
     if group:
         query = query.where(AuditEntry.action.startswith(f"{group}.", autoescape=True))
     if search:
         fields = (AuditEntry.actor, AuditEntry.subject)
         query = query.where(sa.or_(*(column.contains(search, autoescape=True) for column in fields)))
+    if since is not None:
+        query = query.where(AuditEntry.at >= since)
+    if until is not None:
+        query = query.where(AuditEntry.at < until)
     if before_id is not None:
         query = query.where(AuditEntry.id < before_id)
     return (await session.scalars(query)).all()

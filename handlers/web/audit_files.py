@@ -17,26 +17,26 @@ from bot.permissions import Permission, require
 from bot.sheets import XLSX_TYPE, write_csv, write_xlsx
 from db.console import list_audit_page
 from db.models import AuditEntry
-from handlers.web.audit import GROUPS, action_label
-from handlers.web.forms import text_of
+from handlers.web.audit import AuditFilter, filter_of
+from handlers.web.audit_words import action_label
 from handlers.web.keys import ENGINE
 
 MOST = 200_000  # entries of a file; three years of a busy office
 COLUMNS = ("编号", "时间", "人员", "操作", "代码", "对象", "来自", "详情")
 FILES = {"audit.xlsx": XLSX_TYPE, "audit.csv": "text/csv"}
-_MORE = "更早的记录没有导出，请按类别分别导出"
+_MORE = "更早的记录没有导出，请按日期分几次导出"
 
 
-async def export(engine: Engine, actor: Actor, name: str, *, group: str, search: str) -> bytes:
+async def export(engine: Engine, actor: Actor, name: str, wanted: AuditFilter) -> bytes:
     """The file of this name. Raises `Forbidden`, and `NotFound` for a name that there is not."""
     require(actor, Permission.AUDIT)
     if name not in FILES:
         raise NotFound("没有这个文件")
     async with engine.database.read() as session:
-        entries = await list_audit_page(session, group=group, search=search, limit=MOST + 1)
+        entries = await list_audit_page(session, **vars(wanted), limit=MOST + 1)
     data = await asyncio.to_thread(_written, engine, name, entries)
     async with engine.database.write() as session:
-        detail = {"file": name, "rows": min(len(entries), MOST), "group": group, "search": search}
+        detail = {"file": name, "rows": min(len(entries), MOST), **wanted.noted()}
         await audit(session, actor, engine.clock.now(), "audit.export", "审计日志", detail)
     return data
 
@@ -63,14 +63,9 @@ def _written(engine: Engine, name: str, entries: Sequence[AuditEntry]) -> bytes:
 
 
 async def audit_file(request: web.Request, actor: Actor) -> web.StreamResponse:
-    name, group = request.match_info["name"], text_of(request.query, "group")
-    data = await export(
-        request.app[ENGINE],
-        actor,
-        name,
-        group=group if group in GROUPS else "",
-        search=text_of(request.query, "search")[:60],
-    )
+    name = request.match_info["name"]
+    wanted, _ = filter_of(request)
+    data = await export(request.app[ENGINE], actor, name, wanted)
     response = web.Response(body=data, content_type=FILES[name])
     shown = f"审计日志-{request.app[ENGINE].clock.now().astimezone(request.app[ENGINE].settings.zone):%Y%m%d}"
     suffix = name.rpartition(".")[2]

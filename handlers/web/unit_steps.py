@@ -19,7 +19,7 @@ from db.models import Unit
 from db.registry_moves import list_retired, list_steps
 from db.states import UnitState
 from db.units import count_units, get_unit, list_ancestors, within
-from handlers.web.audit import action_label
+from handlers.web.audit_words import action_label
 from handlers.web.forms import choice_of, int_of, path_id, text_of
 from handlers.web.keys import ENGINE
 from handlers.web.middlewares import status_of

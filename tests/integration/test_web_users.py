@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from bot.alerts import AlertContent, create, edit
+from bot.identity import Actor
 from bot.users import ensure_first_admin
 from db.audit import record_audit
 from db.models import Lead, Question, User
 from db.session import Database
-from db.states import AnswerKind, LeadReason, LeadState, Role, UserState
+from db.states import AnswerKind, LeadReason, LeadState, Role, Severity, UserState
 from tests.console import Browser, Console, make_county, open_console
 from tests.factories import NOW, make_group, make_user
 
@@ -171,6 +174,37 @@ async def test_the_log_filters_searches_and_pages(console: Console, admin: Brows
     assert "&lt;b&gt;黑客" in hostile.text
     assert "<script>" not in hostile.text
     assert (await admin.get("/audit", search="没有这样的人")).shows("没有符合条件的记录")
+
+
+async def test_the_log_is_asked_for_days_of_the_office(console: Console, admin: Browser) -> None:
+    zone = console.engine.settings.zone
+    async with console.database.write() as session:
+        for text in ("2026-11-18T23:59", "2026-11-19T00:00", "2026-11-20T23:59", "2026-11-21T00:00"):
+            at = datetime.fromisoformat(text).replace(tzinfo=zone)
+            await record_audit(session, at=at, actor="李静", origin="", action="lead.claim", subject=f"线索 {text}")
+    page = await admin.get("/audit", since="2026-11-19", until="2026-11-20")
+    assert page.shows("领取线索", "线索 2026-11-19T00:00", "线索 2026-11-20T23:59")
+    assert 'value="2026-11-19"' in page.text
+    assert "2026-11-18T" not in page.text
+    assert "2026-11-21T" not in page.text
+    file = await admin.get("/audit/files/audit.csv", since="2026-11-19", until="2026-11-20")
+    assert len(file.text.splitlines()) == 3
+    assert (await admin.get("/audit", group="audit")).shows("导出审计日志", "从", "2026-11-19T00:00:00+08:00")
+    for wrong in ("yesterday", "0001-01-01", "9999-12-31"):
+        assert (await admin.get("/audit", since=wrong, until=wrong)).shows("线索 2026-11-18T23:59")
+
+
+async def test_an_edit_shows_what_it_changed_and_from_what(console: Console, admin: Browser) -> None:
+    actor = Actor(name="李静", role=Role.PUBLISHER)
+    settings = console.engine.settings
+    content = AlertContent(title="假客服", body="见到就挂电话", severity=Severity.BLUE)
+    async with console.database.write() as session:
+        alert = await create(session, actor, content, settings=settings, now=NOW)
+        changed = replace(content, severity=Severity.RED, expires_at=NOW + timedelta(hours=2))
+        await edit(session, actor, alert.id, changed, settings=settings, now=NOW)
+    page = await admin.get("/audit", group="alert")
+    assert page.shows("修改预警", "之前 · 级别", "蓝色", "之后 · 级别", "红色", "之后 · 有效期至")
+    assert "之前 · 标题" not in page.text
 
 
 # ── questions and leads ──

@@ -34,6 +34,7 @@ from handlers.web.api.definitions import Call, File
 from handlers.web.api.models import desk as shapes
 from handlers.web.api.models.alerts import AlertSummary
 from handlers.web.api.models.common import Found, Id, Listing, Named, Page, page_of
+from handlers.web.audit import AuditFilter
 from handlers.web.audit_files import export
 
 LAGGARDS = 8
@@ -78,23 +79,23 @@ async def _laggards(session: AsyncSession, alert: Alert | None) -> list[shapes.L
 async def audit(call: Call, session: AsyncSession, query: shapes.AuditListing) -> Page[shapes.AuditEntry]:
     """Newest first. `cursor` is the number of the last entry that was read: a log only grows."""
     found = await list_audit_page(
-        session,
-        group=query.group,
-        search=query.search,
-        before_id=query.cursor or None,
-        limit=query.limit + 1,
+        session, **vars(_filter(query)), before_id=query.cursor or None, limit=query.limit + 1
     )
     shown = [shapes.AuditEntry.model_validate(entry) for entry in found[: query.limit]]
     return Page(items=shown, total=None, next=shown[-1].id if len(found) > query.limit else None)
 
 
+def _filter(query: shapes.AuditListing | shapes.AuditExport) -> AuditFilter:
+    return AuditFilter(group=query.group, search=query.search, since=query.since, until=query.until)
+
+
 async def audit_xlsx(call: Call, query: shapes.AuditExport) -> File:
-    data = await export(call.engine, call.actor, "audit.xlsx", group=query.group, search=query.search)
+    data = await export(call.engine, call.actor, "audit.xlsx", _filter(query))
     return File(data, XLSX_TYPE, "审计日志.xlsx")
 
 
 async def audit_csv(call: Call, query: shapes.AuditExport) -> File:
-    data = await export(call.engine, call.actor, "audit.csv", group=query.group, search=query.search)
+    data = await export(call.engine, call.actor, "audit.csv", _filter(query))
     return File(data, "text/csv", "审计日志.csv")
 
 

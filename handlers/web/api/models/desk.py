@@ -20,7 +20,7 @@ from db.states import (
     UserState,
 )
 from handlers.web.api.models.alerts import AlertSummary
-from handlers.web.api.models.common import Id, Ids, In, Listing, Named, Out, Paragraph, Search
+from handlers.web.api.models.common import Id, Ids, In, Instant, Listing, Named, Out, Paragraph, Search
 from handlers.web.api.models.registry import Word
 
 
@@ -115,11 +115,15 @@ class ExampleKept(Out):
 class AuditListing(Listing):
     group: Search = Field("", description="操作的第一段，如 alert")
     search: Search = Field("", description="在操作人和对象中查找")
+    since: Instant | None = Field(None, description="从这一刻起")
+    until: Instant | None = Field(None, description="到这一刻之前")
 
 
 class AuditExport(In):
     group: Search = Field("", description="操作的第一段，如 alert")
     search: Search = Field("", description="在操作人和对象中查找")
+    since: Instant | None = Field(None, description="从这一刻起")
+    until: Instant | None = Field(None, description="到这一刻之前")
 
 
 class Setting(Out):
