@@ -105,7 +105,7 @@ def _wants_json(request: web.Request) -> bool:
 async def _answer(request: web.Request, trouble: Trouble) -> web.StreamResponse:
     if _wants_json(request):
         return trouble.answer()
-    return await page(request, "error.html", status=trouble.status, message=trouble.message)
+    return await page(request, "error.html", status=trouble.status, code=trouble.status, message=trouble.message)
 
 
 def _redirect(request: web.Request, error: UserError) -> web.HTTPSeeOther:

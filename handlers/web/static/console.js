@@ -27,6 +27,15 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+/** What is being mended is no longer called wrong; the server looks again. */
+document.addEventListener("input", (event) => {
+  const field = event.target;
+  if (field.getAttribute("aria-invalid") !== "true") return;
+  field.removeAttribute("aria-invalid");
+  const fault = document.getElementById(field.getAttribute("aria-describedby"));
+  if (fault?.classList.contains("fault")) fault.hidden = true;
+});
+
 /** Choosing in a filter is enough: <select data-submit>. */
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
@@ -44,11 +53,13 @@ const keys = [
   ["/", "到搜索框", () => {
     const search = document.querySelector("main input[type=search]");
     if (search) search.focus();
-    else location.assign("/units");
+    else location.assign("/units#search");
   }],
   ...(staff ? [["n", "写预警", () => location.assign("/alerts/new")]] : []),
   ["?", "看快捷键", () => help().showModal()],
 ];
+
+if (location.hash === "#search") document.querySelector("main input[type=search]")?.focus();
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select, dialog, [contenteditable]");
