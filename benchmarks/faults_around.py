@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from benchmarks.faults_stage import Row, Stage
+from benchmarks.faults_stage import Ended, Row, Stage
 from bot.invariants import check_invariants
 from db.models import Alert, Forward, Question, Reach, Reply
 from db.session import Database
@@ -123,10 +123,12 @@ async def disk_full(stage: Stage, times: int) -> Row:
             pid = stage.start()
         await asyncio.sleep(2)
         disk.free(pid)
-        if not stage.lives(pid):
-            ends.append(stage.said(1))
+        try:
+            await stage.sends(pid)
+        except Ended:
+            ends.append(next(line for line in reversed(stage.said().splitlines()) if "Error" in line))
             pid = stage.start()
-        await stage.sends(pid)
+            await stage.sends(pid)
     if "full" not in stage.log.read_text() and "I/O error" not in stage.log.read_text():
         stage.blame("nobody said that the disk was full")
     ended = f"ended by itself {len(ends)} times: {ends[-1]}" if ends else "never ended by itself"

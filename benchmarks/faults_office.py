@@ -147,6 +147,10 @@ class Desk:
         except aiohttp.ClientError:
             return False
 
+    @property
+    def has_more(self) -> bool:
+        return bool(self._script)
+
     async def next_wish(self) -> Wish:
         if not self._script:
             alert = await self._submit()
@@ -234,6 +238,8 @@ async def console_killed(stage: Stage, kills: int) -> Row:
         pid = await _open(stage, desk, roles)
         for _ in range(kills):
             pid = await _one_kill(stage, desk, roles, pid)
+        while desk.has_more:  # no script leaves its alert paused
+            await _one_request(desk)
     unheard = f"{desk.unheard.count('done')} of {len(desk.unheard)} unanswered requests were done"
     return await stage.judge("console killed while officers ask", f"{kills} kills; {unheard}")
 
@@ -244,11 +250,15 @@ async def _open(stage: Stage, desk: Desk, roles: Sequence[str]) -> int:
     return pid
 
 
+async def _one_request(desk: Desk) -> None:
+    wish = await desk.next_wish()
+    await desk.judge(wish, await desk.ask(wish))
+
+
 async def _one_kill(stage: Stage, desk: Desk, roles: Sequence[str], pid: int) -> int:
     """Some requests, and one in the middle of which the console dies: its successor is asked again."""
     for _ in range(stage.chance.randint(0, 2)):
-        wish = await desk.next_wish()
-        await desk.judge(wish, await desk.ask(wish))
+        await _one_request(desk)
     wish = await desk.next_wish()
     asking = asyncio.create_task(desk.ask(wish))
     await asyncio.sleep(stage.chance.uniform(0, 1.5) * desk.usual(wish.step))

@@ -7,7 +7,7 @@ import os
 import signal
 from datetime import datetime
 
-from benchmarks.faults_stage import LEASE, Row, Stage
+from benchmarks.faults_stage import ACCOUNTS, LEASE, Row, Stage
 from db.states import AlertState
 
 PLENTY = 150  # deliveries that wait: enough for two senders until a lease has run out
@@ -101,5 +101,5 @@ async def cancelled(stage: Stage, kills: int) -> Row:
 async def _only_in_flight(stage: Stage, since: datetime) -> None:
     """At most one message for each account after `since`: the one it had begun."""
     late = await stage.arrived(since)
-    if late > len(stage.world.accounts):
-        stage.blame(f"{late} messages after the step, {len(stage.world.accounts)} accounts")
+    if late > ACCOUNTS:
+        stage.blame(f"{late} messages after the step, {ACCOUNTS} accounts")

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from bot.clock import SystemClock
 from bot.delivery import decide_unknown
 from bot.invariants import check_invariants, local_arrivals
 from db.migrating import upgrade
-from db.models import Account, Alert, Delivery, Group, LocalMessage
+from db.models import Account, Alert, Delivery, Group, LocalMessage, Send
 from db.session import Database
 from db.states import AlertState, DeliveryState
 from tests.acceptance.fleet import build
@@ -44,6 +45,10 @@ CLOCK = SystemClock()
 LOOK = 0.03  # seconds between two looks at the rows
 Condition = Callable[[], Awaitable[bool]]
 LEFT = (DeliveryState.WAITING, DeliveryState.SENDING, DeliveryState.FAILED, DeliveryState.SKIPPED)
+
+
+class Ended(AssertionError):
+    """A program is no more though nobody has killed it."""
 
 
 @dataclass
@@ -138,7 +143,7 @@ class Stage:
         end = time.monotonic() + seconds
         while not await condition():
             if pid and not self.lives(pid):
-                raise AssertionError(f"the program ended: {self.said()}")
+                raise Ended(f"the program ended: {self.said()}")
             if time.monotonic() > end:
                 raise AssertionError(f"{what} did not come within {seconds} s: {self.said()}")
             await asyncio.sleep(LOOK)
@@ -235,6 +240,24 @@ class Stage:
         for check in checks:
             if not check.holds:
                 self.blame(f"{check.name}: {'，'.join(check.faults[:3])}")
+                self.blame(await self._by_how_much())
+
+    async def _by_how_much(self) -> str:
+        """How far the rows are from what the invariants of time ask: the clocks behind them agree to some ms only."""
+        gaps = after = 0.0
+        async with self.database.read() as session:
+            for account in (await session.scalars(sa.select(Account.id))).all():
+                starts = list(await session.scalars(sa.select(Send.at).where(Send.account_id == account)))
+                starts.sort()
+                gaps = max([gaps, *(self.gap - (b - a).total_seconds() for a, b in pairwise(starts))])
+            begun = sa.select(Delivery.sending_at, Alert.finished_at).join(Alert, Alert.id == Delivery.alert_id)
+            rows = await session.execute(
+                begun.where(Alert.state == AlertState.CANCELLED, Delivery.sending_at > Alert.finished_at)
+            )
+            after = max([0.0, *((row[0] - row[1]).total_seconds() for row in rows)])
+        return (
+            f"gaps too short by at most {gaps * 1000:.1f} ms, begun after a cancel by at most {after * 1000:.1f} ms"
+        )
 
     async def _resend(self) -> None:
         """What no echo confirmed did not arrive: it is sent again, where the alert has not been cancelled."""
