@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Collection
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -132,18 +132,20 @@ async def edit(
         raise WrongState(f"预警{alert.state.label}，不能修改；请先退回为草稿")
     content = await _checked(session, content, settings=settings, now=now)
     new = _columns(content)
-    old = {column: getattr(alert, column) for column in new}
+    old = {column: _noted(getattr(alert, column)) for column in new}
+    noted = {column: _noted(value) for column, value in new.items()}
     for column, value in new.items():
         setattr(alert, column, value)
     alert.version += 1
-    changed = [column for column in new if old[column] != new[column]]
-    before, after = ({column: _noted(values[column]) for column in changed} for values in (old, new))
+    changed = [column for column in new if old[column] != noted[column]]
+    before, after = ({column: values[column] for column in changed} for values in (old, noted))
     await _record(session, actor, now, "alert.edit", alert, before=before, after=after)
     return alert
 
 
 def _noted(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    """As the audit log keeps it; a form knows minutes only."""
+    return value.astimezone(UTC).isoformat(timespec="minutes") if isinstance(value, datetime) else value
 
 
 async def submit(session: AsyncSession, actor: Actor, alert_id: int, *, now: datetime) -> Alert:

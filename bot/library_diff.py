@@ -44,6 +44,11 @@ def compare(old: Body | None, new: Body | None) -> list[FieldDiff]:
     return found
 
 
+def compare_texts(field: str, label: str, old: str, new: str) -> FieldDiff:
+    """One text that differs, of whatever kind of thing."""
+    return FieldDiff(field, label, tuple(_rows([old] if old else [], [new] if new else [], one=True)))
+
+
 def _lines(body: Body | None, field: str) -> list[str]:
     if body is None:
         return []

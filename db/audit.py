@@ -39,6 +39,12 @@ async def record_audit(
     return entry_id or 0
 
 
+async def list_audit_of(session: AsyncSession, subject: str, *, since: datetime) -> list[AuditEntry]:
+    """What was done with one thing since then, oldest first."""
+    query = sa.select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.at >= since)
+    return list(await session.scalars(query.order_by(AuditEntry.id)))
+
+
 async def list_audit(
     session: AsyncSession, *, before_id: int | None = None, action: str = "", limit: int = 50
 ) -> Sequence[AuditEntry]:

@@ -26,6 +26,7 @@ from db.reminders import list_reminders
 from db.seen import count_seen
 from db.states import AlertState, DeliveryState
 from db.users import list_user_names
+from handlers.web.alert_changes import find_changes
 from handlers.web.audience import describe, find_chosen, view_audience
 from handlers.web.forms import Paging, choice_of, int_of, page_number, path_id, text_of
 from handlers.web.keys import ENGINE
@@ -141,7 +142,8 @@ async def _before_release(request: web.Request, session: AsyncSession, alert: Al
         settings=engine.settings,
         now=engine.clock.now(),
     )
-    return {"view": view}
+    changed_from, changes = await find_changes(session, alert, engine.settings.zone)
+    return {"view": view, "changed_from": changed_from, "changes": changes}
 
 
 async def _after_release(request: web.Request, session: AsyncSession, alert: Alert) -> dict[str, Any]:

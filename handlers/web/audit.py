@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -79,5 +80,5 @@ async def audit_page(request: web.Request, actor: Actor) -> web.StreamResponse:
         query=urlencode({key: value for key, value in fields.items() if value}),
         paged="before" in request.query,
         label=action_label,
-        details=detail_lines,
+        details=partial(detail_lines, zone=request.app[ENGINE].settings.zone),
     )

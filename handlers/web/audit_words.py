@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from bot.clock import local_text
 from db.states import AlertState, ContentKind, Relation, Role, Severity
 
 GROUPS = {
@@ -166,9 +169,9 @@ def action_label(action: str) -> str:
     return ACTIONS.get(action, action)
 
 
-def detail_lines(detail: dict[str, Any]) -> list[tuple[str, str]]:
-    """What was written down, one line each, as text."""
-    return [(" · ".join(KEYS.get(key, key) for key in keys), _plain(value)) for keys, value in _leaves(detail)]
+def detail_lines(detail: dict[str, Any], zone: ZoneInfo) -> list[tuple[str, str]]:
+    """What was written down, one line each, as text; instants as the office reads them."""
+    return [(" · ".join(KEYS.get(key, key) for key in keys), _plain(value, zone)) for keys, value in _leaves(detail)]
 
 
 def _leaves(detail: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -179,11 +182,19 @@ def _leaves(detail: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tup
             yield (*above, key), value
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, zone: ZoneInfo) -> str:
     if isinstance(value, list):
         text = "、".join(one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in value)
     elif isinstance(value, str):
-        text = _STATES.get(value, value)
+        text = _STATES.get(value) or _instant(value, zone) or value
     else:
         text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _instant(text: str, zone: ZoneInfo) -> str:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    return local_text(at, zone) if at.tzinfo else ""

@@ -126,6 +126,42 @@ async def test_sent_back_with_a_reason(console: Console, county: County, writer:
     assert (await writer.get(f"/alerts/{alert.id}")).shows("被退回：请写明案发地点", "提交审核")
 
 
+async def test_the_second_review_shows_what_changed_since_it_was_sent_back(
+    console: Console, county: County, writer: Browser, reviewer: Browser
+) -> None:
+    alert = await submitted(console, writer)
+    assert "改了什么" not in (await reviewer.get(f"/alerts/{alert.id}")).text
+    await reviewer.post(f"/alerts/{alert.id}/send_back", reason="级别不对")
+    await writer.post(f"/alerts/{alert.id}/submit")
+    assert (await reviewer.get(f"/alerts/{alert.id}")).shows("和退回时完全一样，没有改动")
+    await reviewer.post(f"/alerts/{alert.id}/send_back", reason="级别真的不对")
+    town = [str(county.east.id)]
+    for title in ("改了一次", "谨防冒充<b>社保局"):  # what stands at the end counts, not the way there
+        await writer.post(
+            f"/alerts/{alert.id}/edit", **form(title=title, severity="blue", scope="some", unit=town, action="save")
+        )
+    await writer.post(f"/alerts/{alert.id}/submit")
+    page = await reviewer.get(f"/alerts/{alert.id}")
+    changes = page.text.partition('id="changes"')[2].partition("</section>\n<div")[0]
+    for wanted in ("退回时", "<del>红", "<ins>蓝", "&lt;b&gt;", "范围 ", county.east.name):
+        assert wanted in changes, changes
+    for same in ("正文", "有效期至", "改了一次"):
+        assert same not in changes
+
+
+async def test_a_correction_is_reviewed_beside_what_it_corrects(
+    console: Console, county: County, writer: Browser, reviewer: Browser
+) -> None:
+    first = await running(console, writer, reviewer)
+    await writer.post(
+        "/alerts", **form(body="号码写错了", relation="update", related_id=str(first.id)), step="submit"
+    )
+    async with console.database.read() as session:
+        correction = (await session.scalars(sa.select(Alert).order_by(Alert.id.desc()).limit(1))).one()
+    page = await reviewer.get(f"/alerts/{correction.id}")
+    assert page.shows("改了什么", f"原预警 {first.number}", "正文")
+
+
 async def test_a_stranger_among_the_writers_cannot_send_back(
     console: Console, county: County, writer: Browser
 ) -> None:

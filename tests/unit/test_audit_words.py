@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from handlers.web.audit_words import ACTIONS, GROUPS, detail_lines
 
+ZONE = ZoneInfo("Asia/Shanghai")
 ROOT = Path(__file__).parents[2]
 _WRITTEN = re.compile(r'(?:action=|now, |actor, |session, user, |                )"([a-z]+\.[a-z_]+)"')
 
@@ -29,10 +31,16 @@ def test_every_action_has_a_word() -> None:
 
 def test_details_are_lines_for_people() -> None:
     detail = {"before": {"severity": "blue", "note": ""}, "groups": {"added": 0, "codes": ["G1", "G2"]}, "他": None}
-    assert detail_lines(detail) == [
+    assert detail_lines(detail, ZONE) == [
         ("之前 · 级别", "蓝色"),
         ("群 · 新增", "0"),
         ("群 · 编码", "G1、G2"),
     ]
-    (line,) = detail_lines({"body": "字" * 400})
+    (line,) = detail_lines({"body": "字" * 400}, ZONE)
     assert line == ("正文", "字" * 300 + "…")
+    times = {"since": "2026-11-18T16:00:00+00:00", "until": "2026-13-39T16:00", "note": "2026-11-18"}
+    assert detail_lines(times, ZONE) == [
+        ("从", "2026-11-19 00:00"),
+        ("到", "2026-13-39T16:00"),
+        ("说明", "2026-11-18"),
+    ]
