@@ -22,6 +22,7 @@ function show(element, value) {
 }
 
 function update(alert) {
+  if (document.body.dataset.held) return; // somebody is being asked whether to cancel
   for (const place of places(alert)) {
     // Another state means other buttons and other lists: the server draws them.
     if (place.dataset.state && place.dataset.state !== alert.state) return location.reload();
