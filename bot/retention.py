@@ -64,9 +64,18 @@ def rules(settings: Settings) -> list[Rule]:
     """Everything that has a time, but for deliveries, which leave their totals (`db.deliveries.remove_past`). What is
     not here is kept: alerts, reach, figures, the registry."""
     words = timedelta(days=settings.question_days)
+    nothing: Any = sa.literal_column(
+        "''"
+    )  # no parameter: only then may the databases use the indexes of what has words
     return [
-        Rule(Question, Question.asked_at, words, Question.text != "", blanks="text"),
-        Rule(Reply, Reply.created_at, words, sa.and_(Reply.text != "", Reply.state.in_(DONE_REPLIES)), blanks="text"),
+        Rule(Question, Question.asked_at, words, Question.text != nothing, blanks="text"),
+        Rule(
+            Reply,
+            Reply.created_at,
+            words,
+            sa.and_(Reply.text != nothing, Reply.state.in_(DONE_REPLIES)),
+            blanks="text",
+        ),
         Rule(LocalMessage, LocalMessage.at, words, LocalMessage.taken),
         Rule(Incoming, Incoming.at, timedelta(days=settings.incoming_days)),
         Rule(AuditEntry, AuditEntry.at, timedelta(days=settings.audit_days)),

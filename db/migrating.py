@@ -19,7 +19,7 @@ from db.session import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest revision in db/migrations/versions; a test compares the two."""
 
 FOLDER = Path(__file__).parent / "migrations"

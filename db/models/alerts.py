@@ -117,6 +117,12 @@ class Reply(Base):
     __tablename__ = "replies"
     __table_args__ = (
         sa.Index("ix_replies_account_id_state", "account_id", "state"),
+        sa.Index(  # what the nightly tidying looks for, and not what it has done
+            "ix_replies_words",
+            "created_at",
+            sqlite_where=sa.text("text != ''"),
+            postgresql_where=sa.text("text != ''"),
+        ),
         sa.UniqueConstraint("channel", "message_id"),
     )
     id: Mapped[int] = mapped_column(Id, primary_key=True)

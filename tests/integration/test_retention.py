@@ -102,6 +102,22 @@ async def test_each_thing_goes_when_its_time_is_over(database: Database) -> None
     assert await retention.tidy(database, SETTINGS, now=NIGHT) == {}
 
 
+async def test_words_are_found_without_looking_at_what_has_lost_them(database: Database) -> None:
+    """A province has millions of questions and replies without words, and looks for the others every night."""
+    blanking = [rule for rule in retention.rules(SETTINGS) if rule.blanks]
+    assert [rule.table for rule in blanking] == [Question, Reply]
+    for rule in blanking:
+        query = sa.select(rule.table.id).where(rule.over(NIGHT)).limit(10)
+        statement = query.compile(database.engine.sync_engine, compile_kwargs={"literal_binds": True})
+        async with database.read() as session:
+            if not database.is_sqlite:
+                await session.execute(sa.text("SET LOCAL enable_seqscan = off"))
+            how = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+            connection = await session.connection()
+            plan = [str(row) for row in await connection.exec_driver_sql(f"{how} {statement}")]
+        assert f"ix_{rule.table.__tablename__}_words" in " ".join(plan), plan
+
+
 def test_the_audit_log_stays_for_six_months_at_least() -> None:
     assert Settings.model_fields["audit_days"].default >= 183
     with pytest.raises(Exception, match="183"):
