@@ -24,7 +24,7 @@ def reminder_text(
     tail = [
         "",
         "辛苦方便时转发一下，正文在下一条，长按即可复制。机器人在的群转发后自动记录，不在的群转好请回复：",
-        _example(groups),
+        _example(alert, groups),
     ]
     return _fit(head, rows, len(groups), tail + _linked(link), room)
 
@@ -49,8 +49,9 @@ def _about(alert: Alert, now: datetime) -> str:
     return f"{kind}《{alert.title}》（{alert.number}）发布已 {since}"
 
 
-def _example(groups: Sequence[Missing]) -> str:
-    return f"已转发 {groups[0].code}" if groups else "已转发 群名"
+def _example(alert: Alert, groups: Sequence[Missing]) -> str:
+    """With the alert's number: another one may have been released by the time of the answer."""
+    return f"已转发 {alert.number} {groups[0].code if groups else '群名'}"
 
 
 def _linked(link: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -190,7 +190,9 @@ def _show(answer: _Answer) -> None:
         out.print(Text(f"{alert.number}，{answer.zone_time} 发布，{alert.state.label}"))
     else:
         out.print(Text(f"{report.title}：{report.notes[0]}", style="bold"))
-    table = Table("单位", "群", "人", "推送", "转发", "报告", "按时", "首个", "中位", header_style="bold")
+    names = ("单位", "群", "人", "推送", "转发", "报告", "按时", "首个", "中位")
+    columns = (Column(name, overflow="fold") for name in names)  # on a narrow terminal no figure is cut off
+    table = Table(*columns, header_style="bold")
     if report.whole is not None:
         table.add_row(*_row(report.whole), style="bold", end_section=True)
     for child in report.rows:

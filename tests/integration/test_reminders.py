@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -110,6 +111,7 @@ async def test_at_the_deadline_each_liaison_gets_one_message_with_all_their_grou
     assert first.text.startswith("李海滨，您好！\n橙色预警《")
     assert "还有 2 个群没有转发记录：\n· 海滨社区反诈群\n· 海滨社区一网格反诈群（西）\n" in first.text
     assert "https://fz.example.cn/m/" in first.text
+    assert re.search(r"^已转发 \d{8}-\d+ \S+$", first.text, re.MULTILINE)  # of this alert, whatever comes after it
     assert "（东）" not in first.text
     assert text.text.startswith(f"【橙色预警】{TITLE}\n\n{BODY}")
     assert all(len(reply.text) <= 600 and reply.rank == ReplyRank.REMINDER for reply in replies)
