@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.clock import local_text
-from bot.library_diff import FieldDiff, compare_texts
+from bot.library_diff import FieldDiff, Row, compare_texts
 from db.alerts import find_alert
 from db.audience import Audience
 from db.audit import list_audit_of
@@ -19,6 +19,7 @@ from handlers.web.audience import describe, find_chosen
 from handlers.web.audit_words import KEYS
 
 _OF_RELATED = ("title", "body", "severity", "kind", "link_title", "link_url")
+_WRITTEN = ("title", "body", "link_title", "link_url")
 _ENUMS = {"severity": Severity, "kind": ContentKind, "relation": Relation}
 
 
@@ -36,8 +37,17 @@ async def find_changes(session: AsyncSession, alert: Alert, zone: ZoneInfo) -> t
     for column, old in before.items():
         texts = [await _text(session, column, value, zone) for value in (old, getattr(alert, column, None))]
         if texts[0] != texts[1]:
-            found.append(compare_texts(column, KEYS.get(column, column), *texts))
+            found.append(_diff(column, *texts))
     return label, found
+
+
+def _diff(column: str, old: str, new: str) -> FieldDiff:
+    """Word by word where somebody wrote; a choice is another one as a whole."""
+    label = KEYS.get(column, column)
+    if column in _WRITTEN:
+        return compare_texts(column, label, old, new)
+    sides = [((text, True),) if text else () for text in (old, new)]
+    return FieldDiff(column, label, (Row("changed", *sides),))
 
 
 def _since_sent_back(entries: list[AuditEntry]) -> dict[str, Any] | None:

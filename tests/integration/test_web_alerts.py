@@ -143,7 +143,7 @@ async def test_the_second_review_shows_what_changed_since_it_was_sent_back(
     await writer.post(f"/alerts/{alert.id}/submit")
     page = await reviewer.get(f"/alerts/{alert.id}")
     changes = page.text.partition('id="changes"')[2].partition("</section>\n<div")[0]
-    for wanted in ("退回时", "<del>红", "<ins>蓝", "&lt;b&gt;", "范围 ", county.east.name):
+    for wanted in ("退回时", "<del>红色", "<ins>蓝色", "&lt;b&gt;", "范围 ", county.east.name):
         assert wanted in changes, changes
     for same in ("正文", "有效期至", "改了一次"):
         assert same not in changes

@@ -37,6 +37,8 @@ function hold(running) {
   buttons.append(button(running ? "不取消了，继续推送" : "不取消了", back, "primary"), button("现在就取消", go, "danger"));
   box.append(said, left, buttons);
   form.hidden = true;
+  const state = document.querySelector("h1 + .state");
+  Object.assign(state, { textContent: "已暂停", className: "state paused" });
   form.after(box);
   buttons.firstChild.focus();
 }
