@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.table import Column, Table
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -190,13 +191,14 @@ def _show(answer: _Answer) -> None:
         out.print(Text(f"{alert.number}，{answer.zone_time} 发布，{alert.state.label}"))
     else:
         out.print(Text(f"{report.title}：{report.notes[0]}", style="bold"))
+    listed = ([report.whole] if report.whole else []) + report.rows
+    rows = [_row(figures) for figures in listed]
     names = ("单位", "群", "人", "推送", "转发", "报告", "按时", "首个", "中位")
     columns = (Column(name, overflow="fold") for name in names)  # on a narrow terminal no figure is cut off
-    table = Table(*columns, header_style="bold")
-    if report.whole is not None:
-        table.add_row(*_row(report.whole), style="bold", end_section=True)
-    for child in report.rows:
-        table.add_row(*_row(child), style="" if child.expected_groups else "dim")
+    table = Table(*columns, header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0))
+    for row, figures in zip(rows, listed, strict=True):
+        whole = figures is report.whole
+        table.add_row(*row, style="bold" if whole else "" if figures.expected_groups else "dim", end_section=whole)
     out.print(table)
 
 
