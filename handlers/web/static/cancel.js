@@ -31,7 +31,7 @@ function hold(running) {
   const back = async () => {
     clearInterval(ticking);
     if (running) await step("resume");
-    location.reload();
+    location.assign(`/alerts/${form.dataset.undo}`); // a reload would send a refused step once more
   };
   count();
   buttons.append(button(running ? "不取消了，继续推送" : "不取消了", back, "primary"), button("现在就取消", go, "danger"));
@@ -49,6 +49,6 @@ form?.addEventListener("submit", async (event) => {
   event.preventDefault();
   document.body.dataset.held = "yes"; // the page is not drawn anew while it asks
   const running = form.dataset.running === "yes";
-  if (running && !(await step("pause"))) location.reload();
+  if (running && !(await step("pause"))) location.assign(`/alerts/${form.dataset.undo}`);
   else hold(running);
 });

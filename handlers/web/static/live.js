@@ -21,11 +21,18 @@ function show(element, value) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// A refused step is shown under the step's own address: to load that anew would take the step once more.
+function drawAnew() {
+  const page = location.pathname.replace(/^(\/alerts\/\d+)\/(?!reach$|edit$).*$/, "$1");
+  if (page === location.pathname) location.reload();
+  else location.replace(page);
+}
+
 function update(alert) {
   if (document.body.dataset.held) return; // somebody is being asked whether to cancel
   for (const place of places(alert)) {
     // Another state means other buttons and other lists: the server draws them.
-    if (place.dataset.state && place.dataset.state !== alert.state) return location.reload();
+    if (place.dataset.state && place.dataset.state !== alert.state) return drawAnew();
     for (const element of place.querySelectorAll("[data-show]")) show(element, valueOf(alert, element.dataset.show));
   }
 }
