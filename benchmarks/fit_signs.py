@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks.told import told
 from content import signs_of_loss
 from content.asking import Asker
-from content.emergencies import find_emergency, is_pasted, read_for_signs, signs_in, sounds_of
+from content.emergencies import find_emergency, read_for_signs, signs_in, sounds_of
 from content.library import load_library
 from content.loss_model import LOUDNESS, SCALE, WEIGHTS_FILE, loss_grams
 from content.ordinary import ordinary_texts
@@ -46,6 +46,9 @@ WEIGHTS_OF = {
     "questions": 1.0,
     "scammers": 0.7,
 }
+ASKED = ("什么是{}", "{}是什么意思", "{}怎么识别", "说说{}")
+"""Who asks for a type by its name loses nothing."""
+WEIGHT_OF_NAMES = 0.5
 WEIGHT_OF_LIBRARY, WEIGHT_OF_CHAT, WEIGHT_OF_FILES = 0.4, 1.0, 0.5
 PARTS = 5
 _LONGEST_GRAM = 2
@@ -83,7 +86,10 @@ def cases(files: list[Path]) -> list[Case]:
     rows = map(json.loads, _lines(SORTED))
     found += [Case(row["text"], row["emergency"], WEIGHTS_OF["sorted"]) for row in rows]
     found += [Case(text, now, WEIGHTS_OF["told"], -number) for number, text, now in told()]
-    spoken = [text for each in load_library().types.values() for text in each.scammer]
+    types = load_library().types.values()
+    named = [frame.format(name) for each in types for name in (each.name, *each.aka) for frame in ASKED]
+    found += [Case(text, False, WEIGHT_OF_NAMES) for text in named]
+    spoken = [text for each in types for text in each.scammer]
     found += [Case(text, False, WEIGHT_OF_LIBRARY) for text in spoken]
     found += [Case(line, False, WEIGHT_OF_CHAT) for kind in ordinary_texts().values() for line in kind]
     chance = random.Random(1)
@@ -96,13 +102,11 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def read(asker: Asker, case: Case) -> Row | None:
-    """What is weighed of a case; None where nothing is, as somebody else's words are shown."""
+def read(asker: Asker, case: Case) -> Row:
+    """What is weighed of a case."""
     match = asker.matcher.match(case.text)
     sounds = sounds_of(match)
     text = read_for_signs(match.text)
-    if is_pasted(text, sounds.scammer):
-        return None
     signs = signs_in(text, sounds, find_emergency(match.text, match.fraud, sounds.scammer))
     return Row(signs, sorted(loss_grams(text)), case.told, case.weight)
 
@@ -168,16 +172,16 @@ def _probability(logit: float) -> float:
     return 1 / (1 + exp(-max(-30.0, min(30.0, logit))))
 
 
-def measure(pairs: list[tuple[Case, Row | None]]) -> None:
+def measure(pairs: list[tuple[Case, Row]]) -> None:
     rounds = sorted({case.group for case, _ in pairs if case.group > 0})
     tasks = [(f"round {number}", {number}) for number in rounds]
     lines = sorted({case.group for case, _ in pairs if case.group < 0})
     random.Random(3).shuffle(lines)
     tasks += [(f"told.txt, part {part + 1}", set(lines[part::PARTS])) for part in range(PARTS)]
     for name, held in tasks:
-        fit = Fit([row for case, row in pairs if row is not None and case.group not in held])
+        fit = Fit([row for case, row in pairs if case.group not in held])
         fit.run()
-        out = [(case.told, fit.probability(row) if row else 0.0) for case, row in pairs if case.group in held]
+        out = [(case.told, fit.probability(row)) for case, row in pairs if case.group in held]
         cells = []
         for least in (0.3, 0.5, 0.7):
             caught = sum(score >= least for now, score in out if now)
@@ -199,7 +203,7 @@ def main() -> None:
     if chosen.only_try:
         measure(pairs)
         return
-    fit = Fit([row for _, row in pairs if row is not None])
+    fit = Fit([row for _, row in pairs])
     fit.run()
     fit.write()
 

@@ -142,8 +142,8 @@ _LONGEST: Final = 400
 """People in an emergency write little; a longer text is a pasted message or an article, read only at its start."""
 _TOLD_BY_SIGNS: Final = 0.4
 """Below one half: a needless instruction costs less than a missed loss."""
-_TOLD_BY_WORDING: Final = 0.85
-"""Where no sign says what has happened."""
+_SURELY_TOLD: Final = 0.85
+"""Where no sign says what has happened, or it sounds like somebody else's words."""
 _HOPELESS: Final = -6.0
 """Nats of wording below which nothing else is looked at: half of group chat, and none of the emergencies learnt from."""
 _AGAINST: Final = {
@@ -211,14 +211,15 @@ def emergency_in(match: Match) -> Emergency | None:
     text = read_for_signs(match.text)
     wording = loss_leaning(text)
     sounds = sounds_of(match)
-    if wording < _HOPELESS or is_pasted(text, sounds.scammer):
+    if wording < _HOPELESS:
         return None
     found = find_emergency(match.text, match.fraud, sounds.scammer)
     if any(hit.phrase.parts == (match.text,) for hit in match.hits):
         return found  # a message that is nothing but a word of the library names a type and tells nothing more
     signs = signs_in(text, sounds, found)
     told_in_words = found is not None or not _KIND_OF_SIGN.keys().isdisjoint(signs)
-    if probability(signs, wording) < (_TOLD_BY_SIGNS if told_in_words else _TOLD_BY_WORDING):
+    plain = told_in_words and "pasted" not in signs
+    if probability(signs, wording) < (_TOLD_BY_SIGNS if plain else _SURELY_TOLD):
         return None
     return found or _by_signs(text, signs)
 
@@ -229,7 +230,7 @@ def read_for_signs(text: str) -> str:
 
 
 def is_pasted(text: str, scammer_lead: float) -> bool:
-    """Whether somebody else's message is shown, which is not the resident's own deed."""
+    """Whether somebody else's message seems to be shown, which is not the resident's own deed."""
     return scammer_lead > _PASTED and not _OWN_PLEA.search(text)
 
 
@@ -241,6 +242,8 @@ def signs_in(text: str, sounds: Sounds, found: Emergency | None) -> dict[str, fl
         signs["only asked to"] = 1.0
     if _is_headline(text):
         signs["headline"] = 1.0
+    if is_pasted(text, sounds.scammer):
+        signs["pasted"] = 1.0
     if found is not None:
         signs["a pattern fits"] = 1.0
         signs |= {f"pattern of {kind}": 1.0 for kind in found.kinds}
@@ -274,7 +277,7 @@ def find_emergency(text: str, fraud_score: float = 0.5, scammer_lead: float = 0.
 
 def taken_back_as_a_whole(text: str, fraud_score: float, scammer_lead: float) -> bool:
     """Whether no emergency can be told: pasted, heard, old, averted, or everyday payments and no word of fraud."""
-    if (scammer_lead > _PASTED and not _OWN_PLEA.search(text)) or not _may_tell_one(text, fraud_score):
+    if is_pasted(text, scammer_lead) or not _may_tell_one(text, fraud_score):
         return True
     return not _speaks_of_fraud(text, fraud_score) and _EVERYDAY.search(text) is not None
 
