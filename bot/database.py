@@ -161,10 +161,21 @@ def _from_asyncpg(error: Exception) -> bool:
     return type(error).__module__.startswith("asyncpg")
 
 
-def _cause(error: Exception) -> str:
+def what_happened(error: Exception) -> str:
+    """The database's own words, in a line."""
     text = str(error.orig) if isinstance(error, sa.exc.DBAPIError) else str(error)
+    return text.splitlines()[0][:200] if text else type(error).__name__
+
+
+def has_no_room(error: Exception) -> bool:
+    """Is the disk full? (SQLite's words; PostgreSQL's class 53, https://www.postgresql.org/docs/current/errcodes-appendix.html)"""
+    return "disk is full" in what_happened(error) or getattr(getattr(error, "orig", None), "sqlstate", "") == "53100"
+
+
+def _cause(error: Exception) -> str:
+    text = what_happened(error)
     if "file is not a database" in text or "malformed" in text:
         return "文件已损坏或不是数据库；请从备份恢复（python bot.py restore 备份文件）"
     if isinstance(error, OSError):
         return f"连接不上（{text}）；请检查 database_url 和数据库服务"
-    return f"{text.splitlines()[0] if text else type(error).__name__}；请检查 database_url 和权限"
+    return f"{text}；请检查 database_url 和权限"

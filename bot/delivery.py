@@ -15,7 +15,7 @@ from bot.alerts import reopen
 from bot.audit import audit
 from bot.channels.base import Channel
 from bot.clock import Clock, duration_text, local_text
-from bot.database import is_away
+from bot.database import has_no_room, is_away, what_happened
 from bot.errors import Invalid, NotFound, WrongState
 from bot.events import Events, wait_for
 from bot.identity import Actor
@@ -150,7 +150,8 @@ class Delivery:
             log.exception("tending accounts failed; trying again")
         elif self._away_since is None:
             self._away_since = boot_time()
-            log.warning("the database is away, senders wait", extra={"why": type(error).__name__})
+            said = "the disk is full" if has_no_room(error) else "the database is away"
+            log.warning(f"{said}, senders wait", extra={"why": what_happened(error)})
 
     def _answered(self) -> None:
         if self._away_since is None:

@@ -29,6 +29,7 @@ _LONGEST: Final = 40  # characters of a name that are compared
 _COMPARED: Final = 150  # names that share most with what was written
 _TO_SIMPLIFIED: Final = opencc.OpenCC("t2s")
 _DIGITS: Final = str.maketrans("零〇一二两三四五六七八九", "001223456789")
+_SPELT: Final = str.maketrans("0123456789", "零一二三四五六七八九")
 _COUNTED: Final = re.compile(r"[零〇一二两三四五六七八九十]+(?=[号栋幢楼单组网格区村社期队班年])")
 _TENS: Final = re.compile(r"(\d?)十(\d?)")
 _NUMBER: Final = re.compile(r"\d+")
@@ -66,12 +67,13 @@ class _Name:
 
     def __init__(self, text: str) -> None:
         plain = _TO_SIMPLIFIED.convert(unicodedata.normalize("NFKC", text)).lower()
+        spelt = [char.translate(_SPELT) for char in plain if char.isalnum()][:_LONGEST]
         plain = _COUNTED.sub(lambda match: _in_digits(match[0]), plain)
         self.numbers = Counter(_NUMBER.findall(plain))
         self.chars = [char for char in plain if char.isalnum()][:_LONGEST]
         self.line = [_sound(char) for char in self.chars]
         self.sounds = frozenset(self.line)
-        syllables = [readings().get(char, char) for char in self.chars]
+        syllables = [readings().get(char, char) for char in spelt]
         self.spellings = ("".join(syllable[0] for syllable in syllables), "".join(syllables))
         whole = "".join(self.chars)
         self.letters = whole if _LETTERS.fullmatch(whole) else ""

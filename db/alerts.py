@@ -131,6 +131,14 @@ async def cancel_waiting(session: AsyncSession, alert_id: int, reason: str) -> i
     return await affected(session, update)
 
 
+async def end_after_claims(session: AsyncSession, alert_id: int) -> None:
+    """A cancelled alert ends with the last message that was already begun when the cancel took hold, not before. Call it
+    after `cancel_waiting`, which leaves nothing that could still be begun."""
+    last = sa.select(sa.func.max(Delivery.sending_at)).where(Delivery.alert_id == alert_id).scalar_subquery()
+    update = sa.update(Alert).where(Alert.id == alert_id, Alert.finished_at < last)
+    await session.execute(update.values(finished_at=last), execution_options={"synchronize_session": False})
+
+
 async def cancel_if_over(session: AsyncSession, alert_id: int) -> None:
     """For whoever has made deliveries wait again: those of an alert that is over would wait for ever."""
     state, note = await hold_state(session, alert_id)

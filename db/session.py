@@ -22,6 +22,7 @@ from db.group_commit import GroupCommit
 from db.whole_statements import creator, prepare
 
 PAUSE_SECONDS = 3.0  # that a batch may stand still between two statements; PostgreSQL then undoes it
+BATCH_SECONDS = 5.0  # that it may take in all; from PostgreSQL 17
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -65,6 +66,7 @@ class Database:
             self._batches = create_async_engine(
                 self.url, pool_size=1, max_overflow=0, connect_args={"server_settings": limit}, **options
             )
+            sa.event.listen(self._batches.sync_engine, "connect", _limit_transactions)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._glancing = async_sessionmaker(self._glances, expire_on_commit=False)
         self._write_lock = asyncio.Lock()
@@ -142,6 +144,16 @@ async def _transaction(session: AsyncSession) -> AsyncIterator[None]:
 
 def _prepare_in_place(connection: Any, _record: Any) -> None:
     prepare(connection)
+
+
+def _limit_transactions(connection: Any, _record: Any) -> None:
+    """A process that is stopped while a statement is being prepared does not count as standing still, and would hold
+    its locks for ever. Servers before PostgreSQL 17 have no such limit."""
+    cursor = connection.cursor()
+    limit = "SELECT set_config(name, $1, false) FROM pg_settings WHERE name = 'transaction_timeout'"
+    cursor.execute(limit, (f"{round(BATCH_SECONDS * 1000)}ms",))
+    cursor.close()
+    connection.commit()
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

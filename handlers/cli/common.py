@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import sqlalchemy as sa
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -29,7 +30,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from bot.database import open_ready
+from bot.database import has_no_room, open_ready
 from bot.errors import ImportRefused, Invalid, SheetFault, UserError
 from bot.identity import Actor
 from bot.settings import Settings, load_settings
@@ -60,6 +61,11 @@ def shown_errors(*, as_json: bool = False) -> Iterator[None]:
             print_json(error_json(error))
         else:
             _show(error)
+        raise typer.Exit(EXIT_FAULT) from error
+    except sa.exc.DBAPIError as error:
+        if not has_no_room(error):
+            raise
+        _show(UserError("磁盘已满，无法写入数据库；请清理磁盘后再试，已经写入的都还在"))
         raise typer.Exit(EXIT_FAULT) from error
 
 

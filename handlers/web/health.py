@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import sqlalchemy as sa
 from aiohttp import web
@@ -15,6 +17,7 @@ from bot import metrics
 from bot.app import Engine
 from bot.backups import list_backups
 from bot.database import sqlite_path
+from bot.doctor import NO_SPACE
 from bot.errors import Forbidden
 from db import migrating
 from db.metrics import Readings, read_metrics
@@ -46,9 +49,18 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 async def readyz(request: web.Request) -> web.StreamResponse:
     """The process can work: its database answers and is at the program's version, and everything is started."""
     engine = request.app[ENGINE]
-    checks = {**await _database_checks(engine), "channels": "ok" if engine.started else "starting"}
+    checks = {
+        **await _database_checks(engine),
+        "disk": await asyncio.to_thread(_disk, engine.settings.data_dir),
+        "channels": "ok" if engine.started else "starting",
+    }
     ready = all(state == "ok" for state in checks.values())
     return web.json_response({"ready": ready, "checks": checks}, status=200 if ready else 503)
+
+
+def _disk(folder: Path) -> str:
+    """Before the last byte: what cannot be written down is not sent."""
+    return "ok" if shutil.disk_usage(folder).free >= NO_SPACE else "full"
 
 
 async def _database_checks(engine: Engine) -> dict[str, str]:

@@ -25,6 +25,7 @@ from bot.errors import (
     Throttled,
     WrongState,
 )
+from bot.invariants import check_invariants
 from bot.short_pages import find_page, prepare, without_link
 from db.alerts import count_deliveries
 from db.models import Account, Delivery, Group, Reach, Reply
@@ -323,6 +324,22 @@ async def test_a_dead_account_pauses_alone(database: Database) -> None:
 
         await until(served)
     assert {arrived.account for arrived in channel.arrived} == {"心防2号"}
+
+
+async def test_a_cancelled_alert_ends_with_what_was_begun_before(database: Database, world: World) -> None:
+    """The officer's click waits for a claim that is under way, and that one was not sent after the end."""
+    alert = await release(database, world, quick_settings(), CLOCK.now())
+    clicked = CLOCK.now()
+    begun = clicked + timedelta(milliseconds=80)
+    async with database.write() as session:
+        first = sa.select(sa.func.min(Delivery.id)).where(Delivery.alert_id == alert.id).scalar_subquery()
+        claim = sa.update(Delivery).where(Delivery.id == first)
+        await session.execute(claim.values(state=DeliveryState.SENDING, sending_at=begun))
+    async with database.write() as session:
+        await alerts.cancel(session, world.publisher, alert.id, "有误", now=clicked)
+    async with database.read() as session:
+        assert (await alerts.get_alert(session, alert.id)).finished_at == begun
+        assert [check.name for check in await check_invariants(session, quick_settings()) if not check.holds] == []
 
 
 async def test_pause_resume_cancel(database: Database, world: World) -> None:

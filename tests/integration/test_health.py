@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import metrics
+from bot.doctor import NO_SPACE
 from bot.metrics import Counter, Histogram, rendered
 from db.models import Delivery, Lead, Reply
 from db.session import Database
@@ -47,6 +49,16 @@ async def read(browser: Browser) -> dict[str, float]:
     return samples((await browser.get("/metrics")).text)
 
 
+async def test_not_ready_when_the_disk_is_almost_full(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handlers.web.health.shutil.disk_usage", lambda _: SimpleNamespace(free=NO_SPACE - 1))
+    async with open_console(sqlite_database) as console:
+        console.engine.started = True
+        answer = await console.browser().get("/readyz")
+        assert (answer.status, answer.json["checks"]["disk"]) == (503, "full")
+
+
 async def test_alive_and_ready_only_when_everything_is_started(database: Database) -> None:
     async with open_console(database) as console:
         browser = console.browser()
@@ -57,7 +69,7 @@ async def test_alive_and_ready_only_when_everything_is_started(database: Databas
         ready = await browser.get("/readyz")
         assert (ready.status, ready.json) == (
             200,
-            {"ready": True, "checks": {"database": "ok", "migrations": "ok", "channels": "ok"}},
+            {"ready": True, "checks": {"database": "ok", "migrations": "ok", "disk": "ok", "channels": "ok"}},
         )
         async with database.engine.begin() as connection:
             await connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))

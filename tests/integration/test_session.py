@@ -85,6 +85,21 @@ async def test_a_batch_that_stood_still_is_done_once_more(
         await postgres.drop(url)
 
 
+async def test_no_batch_of_a_stopped_process_holds_its_locks_for_ever(postgres: PostgresTemplates) -> None:
+    """Standing still between two statements and in the middle of one are two limits to the server."""
+    database = Database(url := await postgres.create())
+
+    async def limits(session: AsyncSession) -> list[str]:
+        names = ("idle_in_transaction_session_timeout", "transaction_timeout")
+        return [str(await session.scalar(sa.text(f"SHOW {name}"))) for name in names]
+
+    try:
+        assert await database.batched(limits) == ["3s", "5s"]
+    finally:
+        await database.close()
+        await postgres.drop(url)
+
+
 async def test_a_cancelled_caller_does_not_tear_the_batch(database: Database) -> None:
     caller = asyncio.create_task(database.batched(_insert("left")))
     neighbour = asyncio.create_task(database.batched(_insert("stayed")))
