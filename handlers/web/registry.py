@@ -18,6 +18,7 @@ from bot.registry_export import export_groups_csv, export_registry, export_units
 from bot.registry_gaps import GAP_LABELS, find_gaps
 from bot.registry_plan import ImportPlan
 from bot.sheets import XLSX_TYPE, Table, read_tables
+from db.units import count_units
 from handlers.web.forms import text_of
 from handlers.web.keys import ENGINE, VISITOR
 from handlers.web.middlewares import status_of
@@ -58,10 +59,12 @@ async def _show(
 ) -> web.StreamResponse:
     async with request.app[ENGINE].database.read() as session:
         gaps = await find_gaps(session)
+        units = await count_units(session)
     return await page(
         request,
         "registry.html",
         status=status,
+        units=units,
         gaps=gaps,
         shown_gaps=SHOWN_GAPS,
         done=done,

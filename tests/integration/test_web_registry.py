@@ -50,6 +50,7 @@ async def count(console: Console, table: Any) -> int:
 
 
 async def test_a_file_is_previewed_and_written_only_when_confirmed(console: Console, browser: Browser) -> None:
+    assert (await browser.get("/registry")).shows("还没有单位")
     preview = await upload(browser, workbook())
     assert preview.status == 200
     assert preview.shows("还没有写入任何内容", "嵊泗县", "菜园反诈群", "186 人", "将建立新账号：心防一号", "确认导入")
