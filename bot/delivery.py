@@ -272,16 +272,13 @@ class Delivery:
         for task in late:
             task.cancel()
             await asyncio.wait([task], timeout=LAST_WORD_SECONDS)
-        account = served.sender.account
-        if not self._stopping.is_set():  # else every channel stops as a whole
-            await self._channels[account.channel].let_go(account.name)
-        if not give_back:
-            return
-        log.info(
-            "account given to another sender", extra={"account": account.name, "fence": served.sender.lease.fence}
-        )
+        account, fence = served.sender.account, served.sender.lease.fence
         try:
-            await self._database.batched(lambda session: leases.give_back(session, self.owner, [account.id]))
+            if not self._stopping.is_set():  # else every channel stops as a whole
+                await self._channels[account.channel].let_go(account.name)
+            if give_back:
+                log.info("account given to another sender", extra={"account": account.name, "fence": fence})
+                await self._database.batched(lambda session: leases.give_back(session, self.owner, [account.id]))
         except Exception as error:
             log.warning("account not given back yet", extra={"account": account.name, "why": type(error).__name__})
 

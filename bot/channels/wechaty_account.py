@@ -96,12 +96,12 @@ class WechatyAccount:
         await self._rooms.end()
         if self._inbox is not None:
             await self._inbox.stop()
-        self.self_id = ""
-        if self._account_changed is not None:
-            await self._report(*NOT_CONNECTED)
-        self._account_changed = None
+        self.self_id, self._state = "", NOT_CONNECTED
+        changed, self._account_changed = self._account_changed, None
         if not self._sending:
             self._link.close()
+        if changed is not None:
+            await changed(self.name, *NOT_CONNECTED)
 
     def _begin(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=f"{name}-{self.name}")
