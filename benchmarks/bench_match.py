@@ -53,16 +53,17 @@ def rate(work: Callable[[str], object], texts: Sequence[str]) -> float:
 
 
 def p99_ms(work: Callable[[str], object], texts: Sequence[str]) -> float:
-    """The 99th percentile of single messages in milliseconds, each the best of some rounds."""
-    taken = []
-    for text in texts:
-        best = 1.0
-        for _ in range(ROUNDS):
+    """The 99th percentile of single messages in milliseconds, each the best of some rounds. The matcher remembers the
+    message it saw last, so no message is given twice in a row."""
+    best = [float("inf")] * len(texts)
+    for _ in range(ROUNDS):
+        for place, text in enumerate(texts):
+            if len(texts) == 1:
+                work("你好")
             started = time.perf_counter()
             work(text)
-            best = min(best, time.perf_counter() - started)
-        taken.append(best * 1_000)
-    return sorted(taken)[int(0.99 * len(taken))]
+            best[place] = min(best[place], (time.perf_counter() - started) * 1000)
+    return sorted(best)[int(0.99 * len(best))]
 
 
 def bare_automaton(words: Sequence[str]) -> Callable[[str], object]:

@@ -27,12 +27,38 @@ from db.session import Database
 from db.states import AlertState, DeliveryState, GroupMode, Role, Severity, Way
 from db.units import list_units
 
-RELEASES: tuple[tuple[datetime, Severity, str], ...] = (
-    (datetime(2026, 10, 9, 1, 30, tzinfo=UTC), Severity.BLUE, "国庆返程谨防退改签诈骗"),
-    (datetime(2026, 10, 23, 6, 0, tzinfo=UTC), Severity.YELLOW, "双十一前冒充客服退款增多"),
-    (datetime(2026, 11, 4, 2, 15, tzinfo=UTC), Severity.ORANGE, "冒充公安要求共享屏幕"),
-    (datetime(2026, 11, 12, 8, 0, tzinfo=UTC), Severity.YELLOW, "刷单返利群又拉人"),
-    (datetime(2026, 11, 20, 1, 0, tzinfo=UTC), Severity.RED, "本县正在发生：冒充领导借钱"),
+RELEASES: tuple[tuple[datetime, Severity, str, str], ...] = (
+    (
+        datetime(2026, 10, 9, 1, 30, tzinfo=UTC),
+        Severity.BLUE,
+        "国庆返程谨防退改签诈骗",
+        "长假返程，有人收到“航班因天气取消，改签补偿300元”的短信，姓名、航班号都对。电话打过去，对方要您下载会议软件、共享屏幕领补偿。"
+        "改签只看航空公司官方App，短信里的号码不要打。",
+    ),
+    (
+        datetime(2026, 10, 23, 6, 0, tzinfo=UTC),
+        Severity.YELLOW,
+        "双十一前冒充客服退款增多",
+        "本周接到六起报警，来电都自称网店客服，报得出买了什么，说衣服甲醛超标给三倍赔偿，再引到备用金、借呗里借钱转走。退款只在购物平台里办，要您借钱的客服都是假的。",
+    ),
+    (
+        datetime(2026, 11, 4, 2, 15, tzinfo=UTC),
+        Severity.ORANGE,
+        "冒充公安要求共享屏幕",
+        "一位退休教师接到“通管局”来电，转给“外地公安”后被要求独自进房间开视频做笔录，看着她把养老钱归到一张卡上。公安不会在网上办案，也没有安全账户，家里老人请多问一句。",
+    ),
+    (
+        datetime(2026, 11, 12, 8, 0, tzinfo=UTC),
+        Severity.YELLOW,
+        "刷单返利群又拉人",
+        "菜场、码头有人送鸡蛋拉人进群，先点赞返几块钱，再派“福利单”叫人垫付八百、三千、两万，垫得越多越提不出来。凡是要先垫钱的兼职都是诈骗，进了群的请退出并告诉网格员。",
+    ),
+    (
+        datetime(2026, 11, 20, 1, 0, tzinfo=UTC),
+        Severity.RED,
+        "本县正在发生：冒充领导借钱",
+        "今早两名干部收到镇领导头像的好友申请，先问工作，再说亲戚急用、自己不便转账，发来已转账的截图，要求马上垫付到指定账户。打领导原来的电话问一声，没问清楚一分钱不转。",
+    ),
 )
 ZEAL = {"菜园镇": 0.97, "洋山镇": 0.85, "嵊山镇": 0.7, "枸杞乡": 0.55, "五龙乡": 0.9, "黄龙乡": 0.35, "花鸟乡": 0.2}
 """How likely the people of a town pass an alert on; departments and their units 0.6."""
@@ -61,9 +87,11 @@ async def tell(
     async with database.write() as session:
         places = await _places(session)
     told = []
-    for released_at, severity, title in RELEASES[:releases]:
+    for released_at, severity, title, body in RELEASES[:releases]:
         async with database.write() as session:
-            alert = await _release(session, (writer, reviewer), severity, title, released_at + later, settings)
+            alert = await _release(
+                session, (writer, reviewer), AlertContent(title, body, severity), released_at + later, settings
+            )
             await _spread(session, alert, places, chance)
             await _look_at_pages(session, alert, places, chance)
         told.append(alert)
@@ -108,13 +136,10 @@ def _place(group: Group, units: dict[int, Unit], names: dict[str, str], liaisons
 async def _release(
     session: AsyncSession,
     people: tuple[Actor, Actor],
-    severity: Severity,
-    title: str,
+    content: AlertContent,
     at: datetime,
     settings: Settings,
 ) -> Alert:
-    body = f"{title}。凡是要求转账、共享屏幕、提供验证码的都是诈骗。"
-    content = AlertContent(title=title, body=body, severity=severity)
     alert = await alerts.create(session, people[0], content, settings=settings, now=at)
     await alerts.submit(session, people[0], alert.id, now=at)
     alert = await alerts.release(session, people[1], alert.id, settings=settings, now=at, version=alert.version)
