@@ -82,5 +82,7 @@ def set_up_logs(settings: Settings, process: str = "") -> None:
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     for name in ("apscheduler", "alembic"):  # they tell every second what they did
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)  # a look that lasts longer than a second delays the next
+    logging.getLogger("apscheduler.scheduler").setLevel(
+        logging.ERROR
+    )  # a look that lasts longer than a second delays the next
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
