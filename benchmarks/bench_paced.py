@@ -83,9 +83,6 @@ class Witness:
         os.write(self._file, f"{account} {room_id} {began!r} {time.monotonic()!r}\n".encode())
         return None
 
-    async def forward(self, account: str, room_id: str, message_id: str) -> str | None:
-        raise NotImplementedError
-
 
 def scaled_settings(scale: float, **values: Any) -> Settings:
     """The product's pace, `scale` times as fast."""
