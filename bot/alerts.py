@@ -219,7 +219,6 @@ async def _end_related(session: AsyncSession, actor: Actor, alert: Alert, now: d
     allowed, to = STEPS["cancel"]
     if await store.set_state(session, related.id, allowed=allowed, to=to, note=reason, finished_at=now):
         await store.cancel_waiting(session, related.id, reason)
-        await store.end_after_claims(session, related.id)
         await _record(session, actor, now, "alert.cancel", related, reason=reason)
 
 
@@ -239,7 +238,6 @@ async def cancel(session: AsyncSession, actor: Actor, alert_id: int, reason: str
     reason = reason.strip()[:200] or "人工取消"
     alert = await _step(session, actor, alert_id, "cancel", now, note=reason, finished_at=now)
     await store.cancel_waiting(session, alert_id, reason)
-    await store.end_after_claims(session, alert_id)
     return alert
 
 

@@ -91,9 +91,9 @@ class Pacer:
         self._starts.append(self._clock.monotonic())
 
     def arrived(self) -> None:
-        """What was begun last has reached the channel, or the other side, now at the latest: the limits count from here. A
-        message that was long on its way and one that was quick would otherwise arrive closer together than they were
-        begun."""
+        """What was begun last has reached the channel, or the other side, now at the latest: the limits count from
+        here. A message that was long on its way and one that was quick would otherwise arrive closer together than
+        they were begun."""
         if self._starts:
             self._starts[-1] = self._clock.monotonic()
 

@@ -19,7 +19,7 @@ LIVE = (AlertState.RUNNING, AlertState.PAUSED, AlertState.FINISHED)
 """States in which people may be forwarding the alert."""
 
 EXPIRED_REASON = "已过有效期"
-"""States in which nothing more of the alert is sent."""
+"""Why what waited for an alert past its time is not sent."""
 
 
 @dataclass(frozen=True)
@@ -122,21 +122,18 @@ def _something_left() -> sa.Exists:
 
 
 async def cancel_waiting(session: AsyncSession, alert_id: int, reason: str) -> int:
-    """Cancel what has not been sent yet; returns how many deliveries."""
+    """Cancel what has not been sent yet of an alert that is over; returns how many deliveries. It ends with the last
+    message that was already begun when that took hold, not before."""
     update = (
         sa.update(Delivery)
         .where(Delivery.alert_id == alert_id, Delivery.state == DeliveryState.WAITING)
         .values(state=DeliveryState.CANCELLED, reason=reason)
     )
-    return await affected(session, update)
-
-
-async def end_after_claims(session: AsyncSession, alert_id: int) -> None:
-    """A cancelled alert ends with the last message that was already begun when the cancel took hold, not before. Call it
-    after `cancel_waiting`, which leaves nothing that could still be begun."""
+    cancelled = await affected(session, update)  # from here on nothing can be begun any more
     last = sa.select(sa.func.max(Delivery.sending_at)).where(Delivery.alert_id == alert_id).scalar_subquery()
-    update = sa.update(Alert).where(Alert.id == alert_id, Alert.finished_at < last)
-    await session.execute(update.values(finished_at=last), execution_options={"synchronize_session": False})
+    later = sa.update(Alert).where(Alert.id == alert_id, Alert.finished_at < last).values(finished_at=last)
+    await session.execute(later, execution_options={"synchronize_session": False})
+    return cancelled
 
 
 async def cancel_if_over(session: AsyncSession, alert_id: int) -> None:

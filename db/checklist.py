@@ -11,8 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.figures import is_coming, push_of_reach
 from db.models import Delivery, Group, Reach, Unit
-from db.states import DeliveryState, GroupMode, GroupState, Way
+from db.states import GroupMode, GroupState, Way
 from db.units import in_subtree
 
 
@@ -79,14 +80,14 @@ async def list_groups_of(
             Reach.members,
             Group.mode,
             Group.state == GroupState.RETIRED,
-            sa.func.coalesce(Delivery.state.in_((DeliveryState.WAITING, DeliveryState.SENDING)), sa.false()),
+            is_coming(),
             Reach.way,
             Reach.reached_at,
         )
         .select_from(Reach)
         .join(Group, Group.id == Reach.group_id)
         .join(Unit, Unit.id == Reach.unit_id)
-        .outerjoin(Delivery, sa.and_(Delivery.alert_id == Reach.alert_id, Delivery.group_id == Reach.group_id))
+        .outerjoin(Delivery, push_of_reach())
         .where(Reach.alert_id == alert_id, Reach.expected.is_(True), there, in_subtree(scope))
         .order_by(*order)
         .limit(limit)

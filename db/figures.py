@@ -248,23 +248,27 @@ async def list_missing_groups(
         Unit.name,
         Unit.path,
         Unit.liaison,
-        sa.func.coalesce(_coming(), sa.false()),
+        is_coming(),
     ]
-    here = sa.and_(Delivery.alert_id == Reach.alert_id, Delivery.group_id == Reach.group_id)
     query = (
         sa.select(*columns)
         .select_from(Reach)
         .join(Group, Group.id == Reach.group_id)
         .join(Unit, Unit.id == Reach.unit_id)
     )
-    query = query.outerjoin(Delivery, here)
+    query = query.outerjoin(Delivery, push_of_reach())
     query = query.where(*_missing(alert_id, scope)).order_by(Unit.path, Group.code).limit(limit).offset(offset)
     return [MissingGroup(*row) for row in await session.execute(query)]
 
 
-def _coming() -> sa.ColumnElement[bool]:
+def push_of_reach() -> sa.ColumnElement[bool]:
+    """Joins a reach row's delivery, where there is one."""
+    return sa.and_(Delivery.alert_id == Reach.alert_id, Delivery.group_id == Reach.group_id)
+
+
+def is_coming() -> sa.ColumnElement[bool]:
     """The push waits or is under way."""
-    return Delivery.state.in_((DeliveryState.WAITING, DeliveryState.SENDING))
+    return sa.func.coalesce(Delivery.state.in_((DeliveryState.WAITING, DeliveryState.SENDING)), sa.false())
 
 
 async def count_missing_groups(session: AsyncSession, alert_id: int, scope: str) -> int:
