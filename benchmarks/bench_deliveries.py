@@ -21,6 +21,7 @@ from bot import alerts
 from bot.alert_texts import AlertTexts
 from bot.channels.base import Capabilities
 from bot.clock import SystemClock
+from bot.collector import spare_what_is_loaded
 from bot.delivery import Delivery
 from bot.events import Events
 from bot.messages import Outgoing
@@ -62,6 +63,7 @@ async def ours(database: Database) -> float:
         alert = await alerts.release(session, world.reviewer, alert.id, settings=settings, now=clock.now())
     channels: dict[str, Any] = {"local": NoOp()}
     delivery = Delivery(settings, database, channels, clock, events, AlertTexts(settings))
+    spare_what_is_loaded()
     started = time.perf_counter()
     await delivery.start()
     while await _left(database):

@@ -28,6 +28,7 @@ import sqlalchemy as sa
 from bot.alert_texts import AlertTexts
 from bot.app import Services
 from bot.clock import SystemClock
+from bot.collector import spare_what_is_loaded
 from bot.events import Events
 from bot.forwarding import LiveAlerts
 from bot.knowledge import Knowledge
@@ -110,6 +111,7 @@ async def measure(database: Database, settings: Settings) -> str:
     )
     said = talk(forwards, MESSAGES)
 
+    spare_what_is_loaded()
     profile = cProfile.Profile() if "--profile" in sys.argv else None
     started, busy = time.perf_counter(), time.process_time()
     if profile:

@@ -75,12 +75,24 @@ def is_certain(call: Call, kind: AnswerKind, score: float) -> bool:
     """Whether to answer in a group without having been called: somebody is certainly losing money, or certainly asks
     about fraud. `score` is the probability of the type that was recognised, 0 … 1."""
     if kind is AnswerKind.EMERGENCY:
-        fraud = score >= CERTAIN or _FRAUD.search(call.text) is not None
-        return fraud and len(call.text) <= LONGEST_CRY
-    if call.to_other or kind is not AnswerKind.ANSWER or len(call.text) > LONGEST_QUESTION:
+        return _may_cry(call, score)
+    return kind is AnswerKind.ANSWER and score >= CERTAIN and _asks(call)
+
+
+def may_be_certain(call: Call, score: float) -> bool:
+    """False when `is_certain` says no whatever the kind of the answer; `score`: of the likeliest type, which is also
+    that of an emergency."""
+    return _may_cry(call, score) or _asks(call)
+
+
+def _may_cry(call: Call, score: float) -> bool:
+    return len(call.text) <= LONGEST_CRY and (score >= CERTAIN or _FRAUD.search(call.text) is not None)
+
+
+def _asks(call: Call) -> bool:
+    if call.to_other or len(call.text) > LONGEST_QUESTION:
         return False
-    asks = _QUESTION.search(call.text) is not None and _NOTICE.match(call.text) is None
-    return asks and score >= CERTAIN
+    return _QUESTION.search(call.text) is not None and _NOTICE.match(call.text) is None
 
 
 def addressed_to(message: Incoming, text: str) -> str:

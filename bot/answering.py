@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.addressing import Call, addressed_to, is_certain, read_call
+from bot.addressing import Call, addressed_to, is_certain, may_be_certain, read_call
 from bot.conversation import Act, Past, Said, Turn, asked_before, read_turn, respond, said_uncalled
 from bot.conversation_texts import with_hint
 from bot.duty import tell_of_emergency
@@ -121,8 +121,12 @@ def may_answer(knowledge: Knowledge, message: Incoming) -> bool:
         return message.private
     if call.called or read_turn(text) is not None:
         return True
+    asker = knowledge.asker
     with MATCH_TIME.timed():
-        reply = knowledge.asker.ask(text)
+        match = asker.matcher.match(text)
+        if not may_be_certain(call, round(match.best[1], 4)):
+            return False  # without reading it for a loss, which takes longer than all the rest
+        reply = asker.reply(text, match)
     return _speaks_up(knowledge, call, reply)
 
 

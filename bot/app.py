@@ -80,7 +80,7 @@ class Engine:
         )
         self.scheduler = Scheduler(settings, database, self.clock, self.events)
         self.folding = Folding(database, self.events, settings.zone)
-        self.gaps = GapWatch(database, self.clock)
+        self.gaps = GapWatch(database, self.clock, self.events)
         self.started = False  # everything runs: what /readyz answers
 
     async def start(self) -> None:

@@ -145,19 +145,26 @@ async def cancel_if_over(session: AsyncSession, alert_id: int) -> None:
         await cancel_waiting(session, alert_id, EXPIRED_REASON)
 
 
+_ALERTS: sa.BindParameter[Collection[int]] = sa.bindparam("alerts", expanding=True)
+_AUDIENCES = sa.select(Alert.id, Alert.deliveries).where(Alert.id.in_(_ALERTS))
+_COUNTS = (
+    sa.select(Delivery.alert_id, Delivery.state, sa.func.count().label("number"))
+    .where(Delivery.alert_id.in_(_ALERTS))
+    .group_by(Delivery.alert_id, Delivery.state)
+    .union_all(
+        sa.select(PastDelivery.alert_id, PastDelivery.state, PastDelivery.number).where(
+            PastDelivery.alert_id.in_(_ALERTS)
+        )
+    )
+)
+
+
 async def count_deliveries(session: AsyncSession, alert_ids: Collection[int]) -> dict[int, DeliveryCounts]:
     """Counts by state for each of the alerts, in two queries; with those whose time was over (`PastDelivery`)."""
-    audiences = await session.execute(sa.select(Alert.id, Alert.deliveries).where(Alert.id.in_(alert_ids)))
-    there = (
-        sa.select(Delivery.alert_id, Delivery.state, sa.func.count().label("number"))
-        .where(Delivery.alert_id.in_(alert_ids))
-        .group_by(Delivery.alert_id, Delivery.state)
-    )
-    past = sa.select(PastDelivery.alert_id, PastDelivery.state, PastDelivery.number)
+    wanted = {"alerts": alert_ids}
+    audiences = await session.execute(_AUDIENCES, wanted)
     found: Counter[tuple[int, DeliveryState]] = Counter()
-    for alert_id, state, count in await session.execute(
-        there.union_all(past.where(PastDelivery.alert_id.in_(alert_ids)))
-    ):
+    for alert_id, state, count in await session.execute(_COUNTS, wanted):
         found[alert_id, state] += count
     return {
         alert_id: DeliveryCounts(

@@ -15,7 +15,7 @@ def upsert(session: AsyncSession, table: Any) -> Any:
     return module.insert(table)
 
 
-async def affected(session: AsyncSession, statement: sa.Executable) -> int:
+async def affected(session: AsyncSession, statement: sa.Executable, values: dict[str, Any] | None = None) -> int:
     """Execute an insert, update or delete and return how many rows it wrote; loaded objects are not refreshed."""
-    result = await session.execute(statement, execution_options={"synchronize_session": False})
+    result = await session.execute(statement, values, execution_options={"synchronize_session": False})
     return cast("sa.CursorResult[Any]", result).rowcount

@@ -47,19 +47,31 @@ def _superseding() -> list[sa.ColumnElement[bool]]:
     return [Alert.relation.is_not(None), Alert.released_at.is_not(None), sa.or_(in_force, followed)]
 
 
+def _compared() -> sa.Select[int, datetime | None, bool]:
+    states = (*LIVE, AlertState.EXPIRED, AlertState.CANCELLED)
+    replaced = Alert.id.in_(sa.select(Alert.related_id).where(*_superseding()))
+    query = sa.select(Alert.id, Alert.released_at, sa.or_(Alert.state == AlertState.CANCELLED, replaced))
+    return query.where(Alert.released_at >= sa.bindparam("kept_since"), Alert.state.in_(states))
+
+
+# Put together once: that takes longer than the database needs for the answer.
+_COMPARED = _compared()
+_COMPARED_OF = _COMPARED.where(Alert.id.in_(sa.bindparam("alerts", expanding=True)))
+_RELEASED_AT = sa.select(Alert.released_at).where(Alert.id == sa.bindparam("alert"))
+
+
 async def list_compared(
     session: AsyncSession, since: datetime, kept_since: datetime, alert_ids: Collection[int] | None = None
 ) -> dict[int, Standing]:
     """Every alert (of `alert_ids`) released after `kept_since` and what it is: live only when it was released after
     `since` and nothing has taken its place."""
-    states = (*LIVE, AlertState.EXPIRED, AlertState.CANCELLED)
-    replaced = Alert.id.in_(sa.select(Alert.related_id).where(*_superseding()))
-    query = sa.select(Alert.id, Alert.released_at, sa.or_(Alert.state == AlertState.CANCELLED, replaced))
-    query = query.where(Alert.released_at >= kept_since, Alert.state.in_(states))
+    query, values = _COMPARED, {"kept_since": kept_since, "alerts": alert_ids}
     if alert_ids is not None:
-        query = query.where(Alert.id.in_(alert_ids))
+        query = _COMPARED_OF
+    else:
+        del values["alerts"]
     found: dict[int, Standing] = {}
-    for alert_id, released_at, outdated in await session.execute(query):
+    for alert_id, released_at, outdated in await session.execute(query, values):
         current = Standing.LIVE if released_at is not None and released_at >= since else Standing.OLD
         found[alert_id] = Standing.OUTDATED if outdated else current
     return found
@@ -112,7 +124,7 @@ async def find_showing(
 
 
 async def find_release_time(session: AsyncSession, alert_id: int) -> datetime | None:
-    released_at: datetime | None = await session.scalar(sa.select(Alert.released_at).where(Alert.id == alert_id))
+    released_at: datetime | None = await session.scalar(_RELEASED_AT, {"alert": alert_id})
     return released_at
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,29 @@ from db.models import Group, Lead, Question, Reply, Unit, User
 from db.states import DeliveryState, LeadReason, LeadState
 
 UNDONE = (LeadState.OPEN, LeadState.CLAIMED)
+# Put together once: that takes longer than the database needs for the answer.
+_ALIKE = (
+    sa.select(Lead.id)
+    .where(
+        Lead.state.in_(UNDONE),
+        Lead.reason == sa.bindparam("reason"),
+        Lead.text == sa.bindparam("text"),
+        Lead.created_at > sa.bindparam("since"),
+    )
+    .limit(1)
+)
+_ALIKE_IN_GROUP = _ALIKE.where(Lead.group_id == sa.bindparam("group"))
+_ALIKE_IN_NONE = _ALIKE.where(Lead.group_id.is_(None))
+_OF_DIALOG = (
+    sa.select(Lead)
+    .where(
+        Lead.question_id.in_(sa.bindparam("questions", expanding=True)),
+        Lead.state.in_(UNDONE),
+        Lead.reason.in_(sa.bindparam("reasons", expanding=True)),
+    )
+    .order_by(Lead.id.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True)
@@ -60,24 +84,19 @@ async def has_lead(
     session: AsyncSession, *, reason: LeadReason, group_id: int | None, text: str, since: datetime
 ) -> bool:
     """Whether the same words in the same group have made a lead since then that is not done with."""
-    query = sa.select(Lead.id).where(
-        Lead.state.in_(UNDONE),
-        Lead.reason == reason,
-        Lead.group_id == group_id,
-        Lead.text == text,
-        Lead.created_at > since,
-    )
-    return (await session.scalar(query.limit(1))) is not None
+    values: dict[str, Any] = {"reason": reason, "text": text, "since": since}
+    if group_id is None:
+        return (await session.scalar(_ALIKE_IN_NONE, values)) is not None
+    return (await session.scalar(_ALIKE_IN_GROUP, values | {"group": group_id})) is not None
 
 
 async def find_dialog_lead(
     session: AsyncSession, question_ids: Collection[int], *, reasons: Collection[LeadReason]
 ) -> Lead | None:
     """The newest lead for one of these reasons that these questions of one person made and nobody is done with."""
-    query = sa.select(Lead).where(
-        Lead.question_id.in_(question_ids), Lead.state.in_(UNDONE), Lead.reason.in_(reasons)
-    )
-    return (await session.scalars(query.order_by(Lead.id.desc()).limit(1))).one_or_none()
+    if not question_ids:
+        return None
+    return (await session.scalars(_OF_DIALOG, {"questions": question_ids, "reasons": reasons})).one_or_none()
 
 
 async def list_leads(
@@ -100,6 +119,7 @@ async def list_leads(
     return [_row(row) for row in rows]
 
 
+@cache
 def _rows() -> sa.Select[*tuple[Any, ...]]:
     claimer, answerer = aliased(User), aliased(User)
     empty = sa.literal("")
@@ -151,25 +171,39 @@ async def count_leads(
     return await session.scalar(query) or 0
 
 
-async def get_figures(session: AsyncSession) -> LeadFigures:
-    def total(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-        return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
+async def count_leads_by_state(session: AsyncSession) -> dict[LeadState, int]:
+    """With 0 for a state in which there is none."""
+    counted = {row[0]: row[1] for row in await session.execute(_BY_STATE)}
+    return {state: counted.get(state, 0) for state in LeadState}
 
-    is_open = Lead.state == LeadState.OPEN
-    undone = sa.select(
-        total(is_open),
-        total(is_open & (Lead.reason == LeadReason.EMERGENCY)),
-        total(Lead.reason == LeadReason.PERSON),
-        total(Lead.reason == LeadReason.USELESS),
-        sa.func.coalesce(sa.func.sum(sa.func.length(Lead.text)), 0),  # somebody in danger has said more
-    ).where(Lead.state.in_(UNDONE))
-    counted = (await session.execute(undone)).one()
-    newest = sa.select(
-        sa.func.max(Lead.id), sa.func.max(Lead.claimed_at), sa.func.max(Lead.answered_at), sa.func.max(Lead.closed_at)
-    )
-    arrived = sa.select(sa.func.count()).select_from(Lead).join(Reply, Reply.id == Lead.reply_id)
-    arrived = arrived.where(Lead.state == LeadState.ANSWERED, Reply.state == DeliveryState.SENT)
-    changes = [*counted, *(await session.execute(newest)).one(), await session.scalar(arrived)]
+
+def _total(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
+
+
+_BY_STATE = sa.select(Lead.state, sa.func.count()).group_by(Lead.state)
+_OPEN = Lead.state == LeadState.OPEN
+_COUNTED = sa.select(
+    _total(_OPEN),
+    _total(_OPEN & (Lead.reason == LeadReason.EMERGENCY)),
+    _total(Lead.reason == LeadReason.PERSON),
+    _total(Lead.reason == LeadReason.USELESS),
+    sa.func.coalesce(sa.func.sum(sa.func.length(Lead.text)), 0),  # somebody in danger has said more
+).where(Lead.state.in_(UNDONE))
+_NEWEST = sa.select(
+    sa.func.max(Lead.id), sa.func.max(Lead.claimed_at), sa.func.max(Lead.answered_at), sa.func.max(Lead.closed_at)
+)
+_ARRIVED = (
+    sa.select(sa.func.count())
+    .select_from(Lead)
+    .join(Reply, Reply.id == Lead.reply_id)
+    .where(Lead.state == LeadState.ANSWERED, Reply.state == DeliveryState.SENT)
+)
+
+
+async def get_figures(session: AsyncSession) -> LeadFigures:
+    counted = (await session.execute(_COUNTED)).one()
+    changes = [*counted, *(await session.execute(_NEWEST)).one(), await session.scalar(_ARRIVED)]
     return LeadFigures(int(counted[0]), int(counted[1]), "/".join(str(value) for value in changes))
 
 

@@ -136,6 +136,29 @@ async def find_heard(session: AsyncSession, account: str, message_id: str) -> Lo
     return message if room is not None and room.account == account else None
 
 
+# Every open page asks for these; put together once.
+_LAST_ID = (
+    sa.select(sa.func.max(LocalMessage.id))
+    .where(LocalMessage.room_id == LocalRoom.room_id)
+    .correlate(LocalRoom)
+    .scalar_subquery()
+    .label("last_id")
+)
+_ROOMS = (
+    sa.select(LocalRoom, _LAST_ID)
+    .order_by(sa.nulls_last(_LAST_ID.desc()), LocalRoom.name, LocalRoom.room_id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+_PUBLIC_ROOMS = _ROOMS.where(~LocalRoom.private)
+_HISTORY = (
+    sa.select(LocalMessage)
+    .where(LocalMessage.room_id == sa.bindparam("room"))
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+_LATEST = _HISTORY.order_by(LocalMessage.id.desc())
+_MESSAGES = sa.select(LocalMessage).where(LocalMessage.id.in_(sa.bindparam("messages", expanding=True)))
+
+
 async def list_rooms(
     session: AsyncSession,
     *,
@@ -148,23 +171,21 @@ async def list_rooms(
 
     `room_ids` narrows the list to those.
     """
-    last_id = (
-        sa.select(sa.func.max(LocalMessage.id))
-        .where(LocalMessage.room_id == LocalRoom.room_id)
-        .correlate(LocalRoom)
-        .scalar_subquery()
-        .label("last_id")
-    )
-    query = sa.select(LocalRoom, last_id).where(_visible_to(person_id))
+    query, values = _ROOMS.where(_visible_to(person_id)) if person_id else _PUBLIC_ROOMS, {"limit": limit}
     if search:
         query = query.where(LocalRoom.name.icontains(search, autoescape=True))
     if room_ids is not None:
         query = query.where(LocalRoom.room_id.in_(room_ids))
-    query = query.order_by(sa.nulls_last(last_id.desc()), LocalRoom.name, LocalRoom.room_id).limit(limit)
-    rows = (await session.execute(query)).all()
+    rows = (await session.execute(query, values)).all()
     ids = [number for _, number in rows if number is not None]
     messages = {message.id: message for message in await list_messages(session, ids)}
     return [RoomSummary(room, messages.get(number)) for room, number in rows]
+
+
+async def is_visible(session: AsyncSession, room_id: str, *, person_id: str = "") -> bool:
+    """Whether `list_rooms` would list the room."""
+    query = sa.select(LocalRoom.room_id).where(LocalRoom.room_id == room_id, _visible_to(person_id))
+    return await session.scalar(query) is not None
 
 
 def _visible_to(person_id: str) -> sa.ColumnElement[bool]:
@@ -177,12 +198,12 @@ async def list_history(
     session: AsyncSession, room_id: str, *, before: int | None = None, after: int | None = None, limit: int = 50
 ) -> list[LocalMessage]:
     """Up to `limit` messages in the order they were said: the last ones, those before, or those after an id."""
-    query = sa.select(LocalMessage).where(LocalMessage.room_id == room_id).limit(limit)
+    values = {"room": room_id, "limit": limit}
     if after is not None:
-        return list(await session.scalars(query.where(LocalMessage.id > after).order_by(LocalMessage.id)))
-    if before is not None:
-        query = query.where(LocalMessage.id < before)
-    return list(await session.scalars(query.order_by(LocalMessage.id.desc())))[::-1]
+        query = _HISTORY.where(LocalMessage.id > after).order_by(LocalMessage.id)
+        return list(await session.scalars(query, values))
+    query = _LATEST if before is None else _LATEST.where(LocalMessage.id < before)
+    return list(await session.scalars(query, values))[::-1]
 
 
 async def list_untaken(
@@ -223,4 +244,4 @@ async def list_new(session: AsyncSession, *, after: int, limit: int = 500) -> Se
 
 async def list_messages(session: AsyncSession, ids: Collection[int]) -> Sequence[LocalMessage]:
     """Those of the ids that exist."""
-    return (await session.scalars(sa.select(LocalMessage).where(LocalMessage.id.in_(ids)))).all()
+    return (await session.scalars(_MESSAGES, {"messages": ids})).all() if ids else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.dml import affected
 from db.models import Group, Question, Unit
 from db.states import AnswerKind, Feedback
+
+# Put together once: that takes longer than the database needs for the answer.
+_SINCE: sa.BindParameter[datetime] = sa.bindparam("since")
+_CHANNEL: sa.BindParameter[str] = sa.bindparam("channel")
+_ROOM: sa.BindParameter[str] = sa.bindparam("room")
+_MEMBER: sa.BindParameter[str] = sa.bindparam("member")
+_DIALOG = (
+    sa.select(Question)
+    .where(
+        Question.asked_at > _SINCE,
+        Question.channel == _CHANNEL,
+        Question.room_id == _ROOM,
+        Question.member_hash == _MEMBER,
+        Question.kind != AnswerKind.TALK,
+    )
+    .order_by(Question.id.desc())
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
 
 
 @dataclass(frozen=True)
@@ -41,29 +60,30 @@ async def count_asked(
     session: AsyncSession, since: datetime, *, channel: str, room_id: str = "", member_hash: str = ""
 ) -> int:
     """Questions that were answered since then: in one room, or of one member in all groups, or of both."""
-    query = sa.select(sa.func.count()).select_from(Question)
-    query = query.where(Question.asked_at > since, Question.channel == channel)
-    if room_id:
-        query = query.where(Question.room_id == room_id)
-    if member_hash:
-        query = query.where(Question.member_hash == member_hash)
-    if member_hash and not room_id:
+    query = _count_asked(bool(room_id), bool(member_hash))
+    values = {"since": since, "channel": channel, "room": room_id, "member": member_hash}
+    return await session.scalar(query, values) or 0
+
+
+@cache
+def _count_asked(in_room: bool, of_member: bool) -> sa.Select[int]:
+    query = sa.select(sa.func.count()).select_from(Question).where(Question.asked_at > _SINCE)
+    query = query.where(Question.channel == _CHANNEL)
+    if in_room:
+        query = query.where(Question.room_id == _ROOM)
+    if of_member:
+        query = query.where(Question.member_hash == _MEMBER)
+    if of_member and not in_room:
         query = query.where(Question.group_id.is_not(None))
-    return await session.scalar(query) or 0
+    return query
 
 
 async def list_dialog(
     session: AsyncSession, since: datetime, *, channel: str, room_id: str, member_hash: str, limit: int = 10
 ) -> Sequence[Question]:
     """What one member said in one room since then, newest first; without what was said about the conversation itself."""
-    query = sa.select(Question).where(
-        Question.asked_at > since,
-        Question.channel == channel,
-        Question.room_id == room_id,
-        Question.member_hash == member_hash,
-        Question.kind != AnswerKind.TALK,
-    )
-    return (await session.scalars(query.order_by(Question.id.desc()).limit(limit))).all()
+    values = {"since": since, "channel": channel, "room": room_id, "member": member_hash, "limit": limit}
+    return (await session.scalars(_DIALOG, values)).all()
 
 
 async def set_feedback(session: AsyncSession, question_id: int, feedback: Feedback) -> None:

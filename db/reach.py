@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.dml import affected, upsert
 from db.models import Group, Reach
 from db.states import Way
+
+# Put together once: that takes longer than the database needs for it.
+_REACH = cast("sa.Table", Reach.__table__)
+_FIRST = (
+    sa.update(_REACH)
+    .where(
+        _REACH.c.alert_id == sa.bindparam("of_alert"),
+        _REACH.c.group_id == sa.bindparam("of_group"),
+        _REACH.c.reached_at.is_(None),
+    )
+    .values(way=sa.bindparam("by"), reached_at=sa.bindparam("then"))
+)
 
 
 @dataclass(frozen=True)
@@ -28,12 +41,7 @@ async def record_reach(session: AsyncSession, *, alert_id: int, group: Group, wa
     A group outside the frozen audience gets a row with `expected` false: it is on record, but coverage, which is a
     share of the expected groups, does not count it. Safe when two transactions reach the same group at once.
     """
-    first = (
-        sa.update(Reach)
-        .where(Reach.alert_id == alert_id, Reach.group_id == group.id, Reach.reached_at.is_(None))
-        .values(way=way, reached_at=at)
-    )
-    if await affected(session, first):
+    if await affected(session, _FIRST, {"of_alert": alert_id, "of_group": group.id, "by": way, "then": at}):
         return True
     unexpected = upsert(session, Reach).values(
         alert_id=alert_id,

@@ -49,11 +49,18 @@ async def find_unit(session: AsyncSession, code: str) -> Unit | None:
     return (await session.scalars(sa.select(Unit).where(Unit.code == code))).one_or_none()
 
 
+# Nearly every page asks for it; put together once.
+_ROOT = (
+    sa.select(Unit)
+    .where(Unit.parent_id.is_(None), Unit.state == UnitState.ACTIVE)
+    .order_by(Unit.path)
+    .limit(1)
+)
+
+
 async def find_root(session: AsyncSession) -> Unit | None:
     """The one unit without a parent that is in use, or None in an empty registry."""
-    active = Unit.state == UnitState.ACTIVE
-    query = sa.select(Unit).where(Unit.parent_id.is_(None), active).order_by(Unit.path).limit(1)
-    return (await session.scalars(query)).one_or_none()
+    return (await session.scalars(_ROOT)).one_or_none()
 
 
 async def list_units(

@@ -92,6 +92,11 @@ class LocalPeople:
                 session, person_id=person_id, room_ids=room_ids, limit=max(1, len(room_ids))
             )
 
+    async def may_see(self, room_id: str, *, person_id: str = "") -> bool:
+        """Whether the room exists, and is open to everybody or the person's own."""
+        async with self._database.glance() as session:
+            return await local_chat.is_visible(session, room_id, person_id=person_id)
+
     async def history(
         self, room_id: str, before: int | None = None, limit: int = 50, *, after: int | None = None
     ) -> list[LocalMessage]:

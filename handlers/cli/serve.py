@@ -17,6 +17,7 @@ from bot.app import Engine
 from bot.background import leave
 from bot.channels.local_people import sync_rooms
 from bot.clock import Clock, SystemClock
+from bot.collector import spare_what_is_loaded
 from bot.database import open_ready
 from bot.database_clock import DatabaseClock
 from bot.errors import UserError
@@ -130,6 +131,7 @@ async def serve(settings: Settings, parts: Collection[Part] = ALL) -> None:
         loop.add_signal_handler(number, stop.set)
     async with running(settings, parts=parts, stop=stop) as (engine, address):
         if not stop.is_set():
+            spare_what_is_loaded()
             print(_greeting(engine, address), flush=True)
         await stop.wait()
     print("已停止", file=sys.stderr, flush=True)

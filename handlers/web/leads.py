@@ -16,7 +16,7 @@ from bot.lead_groups import LeadGroup, growing, list_lead_groups
 from bot.leads import LONGEST_ANSWER, answer_lead, assign_lead, claim_lead, close_lead
 from bot.library_desk import add_example
 from bot.permissions import Permission, allowed
-from db.leads import LeadRow, count_leads, get_figures, list_leads
+from db.leads import LeadRow, count_leads_by_state, get_figures, list_leads
 from db.models import Lead
 from db.states import LeadReason, LeadState, UserState
 from db.users import list_users
@@ -163,7 +163,7 @@ async def _list(request: web.Request, actor: Actor, typed: dict[int, str] | None
     knowledge = engine.knowledge
     library = await asyncio.to_thread(lambda: knowledge.library)  # read for the first time it takes half a second
     async with engine.database.read() as session:
-        counts = {one: await count_leads(session, state=one) for one in LeadState}
+        counts = await count_leads_by_state(session)
         paging = Paging(page_number(request), PAGE_SIZE, counts[state])
         leads = await list_leads(session, state=state, limit=paging.size, offset=paging.offset)
         groups = await list_lead_groups(session, engine.settings, engine.clock.now())

@@ -123,7 +123,7 @@ async def picture(request: web.Request, _actor: Actor) -> web.StreamResponse:
 
 
 async def _visible_room(request: web.Request, room_id: str, person_id: str) -> str:
-    if not await people_of(request).find_rooms([room_id], person_id=person_id):
+    if not await people_of(request).may_see(room_id, person_id=person_id):
         raise NotFound("没有这个群，可能已经停用")
     return room_id
 
