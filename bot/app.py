@@ -26,6 +26,7 @@ from bot.library_live import LibraryWatch
 from bot.mentions import Mentions
 from bot.messages import Incoming
 from bot.presence import Presence
+from bot.recent import Recent
 from bot.relay import Relay
 from bot.roles import ALL, Part
 from bot.routing import Handler, MayAct, Router, always
@@ -80,7 +81,8 @@ class Engine:
         )
         self.scheduler = Scheduler(settings, database, self.clock, self.events)
         self.folding = Folding(database, self.events, settings.zone)
-        self.gaps = GapWatch(database, self.clock, self.events)
+        self.recent = Recent(self.clock, self.events)
+        self.gaps = GapWatch(database, self.clock, self.recent)
         self.started = False  # everything runs: what /readyz answers
 
     async def start(self) -> None:
@@ -126,6 +128,7 @@ class Engine:
         await self.delivery.stop()
         await self.folding.stop()
         await self.gaps.stop()
+        self.recent.close()
         await self.library.stop()
         await self.live_alerts.stop()
         if self.relay is not None:

@@ -1,13 +1,8 @@
-"""Coverage gaps for pages: counted at once for a part of the tree, beside the page for a city or a province.
-
-Gaps change when the registry does. What was counted is shown to whoever looks in the next seconds; a change of the
-registry in this program ends that at once.
-"""
+"""Coverage gaps for pages: counted at once for a part of the tree, beside the page for a city or a province."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.clock import Clock
-from bot.events import Events
+from bot.recent import Recent
 from db.console import count_subtree
 from db.coverage_gaps import CoverageGaps, find_coverage_gaps
 from db.models import Unit
@@ -25,7 +20,6 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 10_000  # groups; some 0.1 s
 KEPT = timedelta(minutes=10)
-KEPT_AT_ONCE = timedelta(seconds=10)  # of what is counted at once; many officers look at the same page
 PATIENCE = 0.5  # seconds that a page waits for what is being counted
 
 
@@ -38,36 +32,27 @@ class Gaps:
 
 
 class GapWatch:
-    """Remembers gaps, those of large subtrees for long, and counts them anew when somebody looks at old ones."""
+    """Remembers the gaps of large subtrees, and counts them anew when somebody looks at old ones."""
 
-    def __init__(self, database: Database, clock: Clock, events: Events) -> None:
+    def __init__(self, database: Database, clock: Clock, recent: Recent) -> None:
         self._database = database
         self._clock = clock
-        self._listening = contextlib.ExitStack()
-        self._changed = self._listening.enter_context(events.listen("accounts"))  # the registry tells senders so
+        self._recent = recent
         self._known: dict[str, tuple[CoverageGaps, datetime]] = {}  # by path; few subtrees are that large
-        self._recent: dict[str, tuple[CoverageGaps, datetime]] = {}  # of small subtrees
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def look(self, session: AsyncSession, unit: Unit) -> Gaps:
-        groups, _ = await count_subtree(session, unit.path)
+        groups, _ = await self._recent.look(("size", unit.path), lambda: count_subtree(session, unit.path))
         if groups <= AT_ONCE:
-            return Gaps(await self._count_at_once(session, unit.path))
+            now = self._clock.now()
+            return Gaps(
+                await self._recent.look(("gaps", unit.path), lambda: find_coverage_gaps(session, unit.path, now))
+            )
         known = self._known.get(unit.path)
         if known is None or self._clock.now() - known[1] > KEPT:
             await asyncio.wait([self._start(unit.path)], timeout=PATIENCE)
             known = self._known.get(unit.path)
         return Gaps(*known) if known else Gaps(None)
-
-    async def _count_at_once(self, session: AsyncSession, path: str) -> CoverageGaps:
-        now = self._clock.now()
-        if self._changed.is_set():
-            self._changed.clear()
-            self._recent.clear()
-        self._recent = {key: one for key, one in self._recent.items() if now - one[1] < KEPT_AT_ONCE}
-        if path not in self._recent:
-            self._recent[path] = await find_coverage_gaps(session, path, now), now
-        return self._recent[path][0]
 
     def _start(self, path: str) -> asyncio.Task[None]:
         if path not in self._tasks:
@@ -84,7 +69,6 @@ class GapWatch:
             log.exception("the gaps of %s could not be counted", path)
 
     async def stop(self) -> None:
-        self._listening.close()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

@@ -50,12 +50,7 @@ async def find_unit(session: AsyncSession, code: str) -> Unit | None:
 
 
 # Nearly every page asks for it; put together once.
-_ROOT = (
-    sa.select(Unit)
-    .where(Unit.parent_id.is_(None), Unit.state == UnitState.ACTIVE)
-    .order_by(Unit.path)
-    .limit(1)
-)
+_ROOT = sa.select(Unit).where(Unit.parent_id.is_(None), Unit.state == UnitState.ACTIVE).order_by(Unit.path).limit(1)
 
 
 async def find_root(session: AsyncSession) -> Unit | None:

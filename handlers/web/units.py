@@ -65,7 +65,9 @@ async def _show(request: web.Request, actor: Actor, unit_id: int) -> web.StreamR
             "alert": alert,
             "query": urlencode({"alert": alert.id}) if alert else "",
             "figures": await get_figures(session, alert.id, unit.id) if alert else None,
-            "size": await count_subtree(session, unit.path),
+            "size": await request.app[ENGINE].recent.look(
+                ("size", unit.path), lambda: count_subtree(session, unit.path)
+            ),
             "groups": await list_group_reach(session, unit.id, alert.id if alert else None),
             "missing": await list_missing_groups(session, alert.id, unit.path, paging.size, paging.offset)
             if alert
@@ -73,7 +75,7 @@ async def _show(request: web.Request, actor: Actor, unit_id: int) -> web.StreamR
             "paging": paging,
             "search": search,
             "found": await _search(session, actor, search) if search else None,
-            **await _children(session, unit, alert),
+            **await _children(request, session, unit, alert),
         }
     return await page(request, "units.html", **context)
 
@@ -83,13 +85,14 @@ async def unit_children(request: web.Request, actor: Actor) -> web.StreamRespons
     async with request.app[ENGINE].database.read() as session:
         unit = await _visible(session, actor, path_id(request))
         alert = _chosen(request, await _alerts(session, actor))
-        context = await _children(session, unit, alert)
+        context = await _children(request, session, unit, alert)
     return fragment(request, "_unit_rows.html", alert=alert, **context)
 
 
-async def _children(session: AsyncSession, unit: Unit, alert: Alert | None) -> dict[str, Any]:
+async def _children(request: web.Request, session: AsyncSession, unit: Unit, alert: Alert | None) -> dict[str, Any]:
     """Children with figures of the alert, or with their size when there is none yet."""
-    sizes = await list_child_sizes(session, unit.id)
+    recent, unit_id = request.app[ENGINE].recent, unit.id
+    sizes = await recent.look(("sizes", unit_id), lambda: list_child_sizes(session, unit_id))
     rows = await list_child_figures(session, alert.id, unit.id) if alert else []
     return {"children": rows, "sizes": sizes, "size_of": {size.unit.id: size for size in sizes}}
 

@@ -9,6 +9,7 @@ import pytest
 from bot import gap_watch
 from bot.events import Events
 from bot.gap_watch import Gaps, GapWatch
+from bot.recent import Recent
 from db.models import Unit
 from db.session import Database
 from tests.factories import make_group, make_unit
@@ -30,7 +31,7 @@ async def look(watch: GapWatch, database: Database, unit: Unit) -> Gaps:
 
 async def test_gaps_of_many_groups_are_counted_once_and_again_when_old(database: Database, county: Unit) -> None:
     clock = FakeClock()
-    watch = GapWatch(database, clock, Events())
+    watch = GapWatch(database, clock, Recent(clock, Events()))
     with patch.object(gap_watch, "AT_ONCE", 0):
         with patch.object(gap_watch, "PATIENCE", 0):
             assert (await look(watch, database, county)).found is None  # the page does not wait
@@ -52,27 +53,8 @@ async def test_gaps_of_many_groups_are_counted_once_and_again_when_old(database:
 
 
 async def test_counting_is_broken_off_at_the_end(database: Database, county: Unit) -> None:
-    watch = GapWatch(database, FakeClock(), Events())
+    watch = GapWatch(database, FakeClock(), Recent(FakeClock(), Events()))
     with patch.object(gap_watch, "AT_ONCE", 0), patch.object(gap_watch, "PATIENCE", 0):
         assert (await look(watch, database, county)).found is None
     await watch.stop()
     assert not watch._tasks
-
-
-async def test_gaps_counted_at_once_are_counted_again_after_a_while_or_a_change(database: Database, county: Unit) -> None:
-    clock, events = FakeClock(), Events()
-    watch = GapWatch(database, clock, events)
-
-    async def full() -> int:
-        found = (await look(watch, database, county)).found
-        assert found is not None
-        async with database.write() as session:
-            await make_group(session, unit=county, members=500)
-        return found.full
-
-    assert [await full(), await full()] == [1, 1]
-    clock.advance(gap_watch.KEPT_AT_ONCE.total_seconds())
-    assert [await full(), await full()] == [3, 3]
-    events.publish("accounts")
-    assert await full() == 5
-    await watch.stop()
