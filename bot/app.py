@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.alert_texts import AlertTexts
 from bot.channels.base import AccountChanged, Channel, Deliver
@@ -32,10 +35,14 @@ from bot.roles import ALL, Part
 from bot.routing import Handler, MayAct, Router, always
 from bot.scheduler import Scheduler
 from bot.settings import Settings
+from db.groups import count_all_groups
 from db.session import Database
 from db.states import AccountState
 
 log = logging.getLogger(__name__)
+
+IN_PLACE = 5_000
+"""Groups up to which pages read in place: the longest statement over one alert of all of them takes some milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,19 @@ class Engine:
         self.recent = Recent(self.clock, self.events)
         self.gaps = GapWatch(database, self.clock, self.recent)
         self.started = False  # everything runs: what /readyz answers
+
+    @contextlib.asynccontextmanager
+    async def browse(self) -> AsyncIterator[AsyncSession]:
+        """A session to read a page with, which looks through the groups of a few alerts at most. While these are not
+        many it reads in place (`Database.glance`): a page is some twenty statements, and each takes the way to a
+        thread and back behind everything else that is going on."""
+        async with self.database.glance() as session:
+            groups = await self.recent.look("groups", lambda: count_all_groups(session))
+            if groups <= IN_PLACE or not self.database.is_sqlite:
+                yield session
+                return
+        async with self.database.read() as session:
+            yield session
 
     async def start(self) -> None:
         """Load what is known and live, then listen, send and tick, as far as that is this process's part. Returns

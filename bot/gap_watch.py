@@ -44,15 +44,16 @@ class GapWatch:
     async def look(self, session: AsyncSession, unit: Unit) -> Gaps:
         groups, _ = await self._recent.look(("size", unit.path), lambda: count_subtree(session, unit.path))
         if groups <= AT_ONCE:
-            now = self._clock.now()
-            return Gaps(
-                await self._recent.look(("gaps", unit.path), lambda: find_coverage_gaps(session, unit.path, now))
-            )
+            return Gaps(await self._recent.look(("gaps", unit.path), lambda: self._find(unit.path)))
         known = self._known.get(unit.path)
         if known is None or self._clock.now() - known[1] > KEPT:
             await asyncio.wait([self._start(unit.path)], timeout=PATIENCE)
             known = self._known.get(unit.path)
         return Gaps(*known) if known else Gaps(None)
+
+    async def _find(self, path: str) -> CoverageGaps:
+        async with self._database.read() as session:
+            return await find_coverage_gaps(session, path, self._clock.now())
 
     def _start(self, path: str) -> asyncio.Task[None]:
         if path not in self._tasks:
@@ -63,8 +64,7 @@ class GapWatch:
     async def _count(self, path: str) -> None:
         try:
             now = self._clock.now()
-            async with self._database.read() as session:
-                self._known[path] = await find_coverage_gaps(session, path, now), now
+            self._known[path] = await self._find(path), now
         except Exception:
             log.exception("the gaps of %s could not be counted", path)
 

@@ -75,6 +75,14 @@ async def count_groups(session: AsyncSession, *, scope: str = "") -> tuple[int, 
     return groups, int(members)
 
 
+async def count_all_groups(session: AsyncSession) -> int:
+    """Rows, whatever their state: how large the office is."""
+    return await session.scalar(_ALL) or 0
+
+
+_ALL = sa.select(sa.func.count()).select_from(Group)
+
+
 async def mark_lost(session: AsyncSession, group_id: int) -> bool:
     """The room is gone or the account is not in it any more; False when that was known."""
     update = sa.update(Group).where(Group.id == group_id, Group.state == GroupState.ACTIVE)

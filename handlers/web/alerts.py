@@ -57,7 +57,7 @@ async def alert_list(request: web.Request, actor: Actor) -> web.StreamResponse:
     state = choice_of(AlertState, request.query, "state")
     search = text_of(request.query, "search")[:60]
     states = [state] if state else []
-    async with request.app[ENGINE].database.read() as session:
+    async with request.app[ENGINE].browse() as session:
         total = await count_alerts(session, states=states, search=search)
         paging = Paging(page_number(request), PAGE_SIZE, total)
         found = await list_alerts(session, states=states, search=search, limit=paging.size, offset=paging.offset)
@@ -93,7 +93,7 @@ async def _show(
 ) -> web.StreamResponse:
     engine = request.app[ENGINE]
     now = engine.clock.now()
-    async with engine.database.read() as session:
+    async with engine.browse() as session:
         alert = await alerts.get_alert(session, path_id(request))
         context = await _common(request, session, alert)
         if alert.released_at is None:

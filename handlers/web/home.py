@@ -35,7 +35,7 @@ async def dashboard(request: web.Request, actor: Actor) -> web.StreamResponse:
 async def _staff(request: web.Request, actor: Actor) -> web.StreamResponse:
     engine = request.app[ENGINE]
     now = engine.clock.now()
-    async with engine.database.glance() as session:
+    async with engine.browse() as session:
         top = await find_top_unit(session, "")
         alerts = await list_alerts_around(session, *_today(now, request))
         latest = next(iter(await latest_released(session, 1)), None)
@@ -49,7 +49,6 @@ async def _staff(request: web.Request, actor: Actor) -> web.StreamResponse:
             "latest": latest,
             "laggards": await _laggards(session, latest, top),
         }
-    async with engine.database.read() as session:  # counts every delivery of what runs
         progress = await list_progress(session, alerts, top.id if top else None)
     running = (AlertState.RUNNING, AlertState.PAUSED)
     context["running"] = [one for one in progress if one.alert.state in running]
@@ -65,7 +64,7 @@ async def _edits(session: AsyncSession) -> list[tuple[LibraryRevision, str]]:
 
 async def _liaison(request: web.Request, actor: Actor) -> web.StreamResponse:
     """Their own subtree only: the latest alerts, and the groups that still wait for the newest one."""
-    async with request.app[ENGINE].database.read() as session:
+    async with request.app[ENGINE].browse() as session:
         top = await find_top_unit(session, actor.scope)
         alerts = await latest_released(session, 10, unit_id=top.id) if top else []
         figures = [(alert, await get_figures(session, alert.id, top.id)) for alert in alerts if top]

@@ -53,7 +53,7 @@ async def lead_events(request: web.Request, actor: Actor) -> web.StreamResponse:
     """How many leads are open, how many of them alarms; and a mark that changes with every step."""
 
     async def read() -> Figures:
-        async with request.app[ENGINE].database.read() as session:
+        async with request.app[ENGINE].browse() as session:
             figures = await get_figures(session)
         return [{"open": figures.open, "alarms": figures.alarms, "mark": figures.mark}]
 
@@ -162,7 +162,7 @@ async def _list(request: web.Request, actor: Actor, typed: dict[int, str] | None
     state = choice_of(LeadState, request.query, "state") or LeadState.OPEN
     knowledge = engine.knowledge
     library = await asyncio.to_thread(lambda: knowledge.library)  # read for the first time it takes half a second
-    async with engine.database.read() as session:
+    async with engine.browse() as session:
         counts = await count_leads_by_state(session)
         paging = Paging(page_number(request), PAGE_SIZE, counts[state])
         leads = await list_leads(session, state=state, limit=paging.size, offset=paging.offset)

@@ -55,7 +55,7 @@ async def alert_events(request: web.Request, actor: Actor) -> web.StreamResponse
     alert_id = path_id(request)
 
     async def read() -> Figures:
-        async with request.app[ENGINE].database.read() as session:
+        async with request.app[ENGINE].browse() as session:
             return await _figures(request, session, [await get_alert(session, alert_id)])
 
     return await stream(request, lambda: request.app[SHARED].look(f"alert {alert_id}", read))
@@ -66,7 +66,7 @@ async def running_events(request: web.Request, actor: Actor) -> web.StreamRespon
     seen: set[int] = set()  # by this page, which has to hear how each of them ended
 
     async def read() -> Figures:
-        async with request.app[ENGINE].database.read() as session:
+        async with request.app[ENGINE].browse() as session:
             running = await list_alerts(session, states=[AlertState.RUNNING, AlertState.PAUSED], limit=20)
             return await _figures(request, session, running)
 
@@ -76,7 +76,7 @@ async def running_events(request: web.Request, actor: Actor) -> web.StreamRespon
         seen.update(alert["id"] for alert in figures)
         if not ended:
             return figures
-        async with request.app[ENGINE].database.read() as session:
+        async with request.app[ENGINE].browse() as session:
             gone = [await get_alert(session, alert_id) for alert_id in sorted(ended)]
             return figures + await _figures(request, session, gone)
 

@@ -62,7 +62,7 @@ async def visible_unit(session: AsyncSession, actor: Actor, unit_id: int) -> Uni
 
 async def alert_reach(request: web.Request, actor: Actor) -> web.StreamResponse:
     engine = request.app[ENGINE]
-    async with engine.database.glance() as session:
+    async with engine.browse() as session:
         view = await find_view(request, session, actor)
         alert, unit = view.alert, view.unit
         context: dict[str, Any] = {
@@ -72,7 +72,6 @@ async def alert_reach(request: web.Request, actor: Actor) -> web.StreamResponse:
             "figures": view.figures,
             "trail": [one for one in await list_ancestors(session, unit) if within(one.path, actor.scope)],
         }
-    async with engine.database.read() as session:
         children, seen, paging = await _children(session, view, page_number(request))
         laggards, behind = await list_laggards(session, alert.id, unit.path, limit=LAGGARDS)
         context |= {
@@ -97,7 +96,7 @@ async def alert_reach(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 async def alert_reach_rows(request: web.Request, actor: Actor) -> web.StreamResponse:
     """The next level of the tree, for a script that unfolds it in place."""
-    async with request.app[ENGINE].database.read() as session:
+    async with request.app[ENGINE].browse() as session:
         view = await find_view(request, session, actor)
         children, seen, paging = await _children(session, view, 1)
     return fragment(
@@ -122,7 +121,7 @@ async def _children(session: AsyncSession, view: View, number: int) -> tuple[lis
 
 async def alert_timeline(request: web.Request, actor: Actor) -> web.StreamResponse:
     """For the replay: what had been reached in each child at each step."""
-    async with request.app[ENGINE].database.read() as session:
+    async with request.app[ENGINE].browse() as session:
         view = await find_view(request, session, actor)
         timeline = await read_timeline(session, view.alert, view.unit)
     return web.json_response(_timeline_json(timeline, view.unit))

@@ -128,7 +128,10 @@ def read_period(request: web.Request, day: date, months: int = 1) -> tuple[Perio
 
 
 async def league_page(request: web.Request, actor: Actor) -> web.StreamResponse:
-    async with request.app[ENGINE].database.read() as session:
+    engine = request.app[ENGINE]
+    period, _ = read_period(request, today(request))
+    # Odd days are added up from the alerts' own rows, all of them.
+    async with engine.browse() if period.is_months else engine.database.read() as session:
         top = await find_top_unit(session, actor.scope)
         if top is None:
             return await page(request, "units_empty.html")

@@ -40,7 +40,7 @@ FOUND = 20
 
 async def unit_tree(request: web.Request, actor: Actor) -> web.StreamResponse:
     """The top of what the visitor may see."""
-    async with request.app[ENGINE].database.read() as session:
+    async with request.app[ENGINE].browse() as session:
         top = await find_top_unit(session, actor.scope)
     if top is None:
         return await page(request, "units_empty.html")
@@ -53,7 +53,7 @@ async def unit_page(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 async def _show(request: web.Request, actor: Actor, unit_id: int) -> web.StreamResponse:
     search = text_of(request.query, "q")[:60]
-    async with request.app[ENGINE].database.read() as session:
+    async with request.app[ENGINE].browse() as session:
         unit = await _visible(session, actor, unit_id)
         alerts = await _alerts(session, actor)
         alert = _chosen(request, alerts)
@@ -82,7 +82,7 @@ async def _show(request: web.Request, actor: Actor, unit_id: int) -> web.StreamR
 
 async def unit_children(request: web.Request, actor: Actor) -> web.StreamResponse:
     """The next level of the tree, for a script that unfolds it in place."""
-    async with request.app[ENGINE].database.read() as session:
+    async with request.app[ENGINE].browse() as session:
         unit = await _visible(session, actor, path_id(request))
         alert = _chosen(request, await _alerts(session, actor))
         context = await _children(request, session, unit, alert)
