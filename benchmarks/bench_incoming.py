@@ -41,6 +41,7 @@ from db.models import Reach
 from db.session import Database
 from db.states import AlertState, ContentKind
 from handlers.chat import chat_handlers, may_act
+from handlers.cli.serve import SWITCH_SECONDS
 from tests.factories import make_account, make_alert, make_group, make_unit
 from tests.unit.content import forward_cases as cases
 
@@ -170,6 +171,7 @@ def main() -> None:
     import uvloop
 
     logging.disable(logging.WARNING)
+    sys.setswitchinterval(SWITCH_SECONDS)  # as the program does
     with tempfile.TemporaryDirectory() as folder:
         print(f"SQLite      {uvloop.run(_run(f'sqlite:///{folder}/bench.db'))}", flush=True)
         if "--sqlite" in sys.argv:

@@ -11,7 +11,7 @@ from bot.clock import Clock
 from bot.events import Events
 
 T = TypeVar("T")
-KEPT = timedelta(seconds=10)
+KEPT = timedelta(seconds=30)
 """An import by the command line is no event in this program: so late it is seen at most."""
 
 
