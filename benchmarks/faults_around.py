@@ -126,7 +126,7 @@ async def disk_full(stage: Stage, times: int) -> Row:
         try:
             await stage.sends(pid)
         except Ended:
-            ends.append(next(line for line in reversed(stage.said().splitlines()) if "Error" in line))
+            ends.append(_reason(stage.said(60)))
             pid = stage.start()
             await stage.sends(pid)
     if "full" not in stage.log.read_text() and "I/O error" not in stage.log.read_text():
@@ -134,6 +134,12 @@ async def disk_full(stage: Stage, times: int) -> Row:
     ended = f"ended by itself {len(ends)} times: {ends[-1]}" if ends else "never ended by itself"
     how = "tmpfs" if mounted else "RLIMIT_FSIZE"
     return await stage.judge(f"disk full ({how})", f"{times} × full; {ended}")
+
+
+def _reason(said: str) -> str:
+    """Why the program ended, in its own words."""
+    lines = [line for line in said.splitlines() if "磁盘已满" in line or "Error" in line]
+    return next((line for line in lines if "磁盘已满" in line), lines[-1] if lines else said)
 
 
 async def _stuck(stage: Stage, pid: int) -> None:

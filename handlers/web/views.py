@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp_jinja2
 import jinja2
 from aiohttp import web
+from jinja2.bccache import Bucket
 
 from bot.clock import duration_text, local_text
 from bot.permissions import Permission, allowed
@@ -43,6 +44,22 @@ _ENUMS = (
 )
 
 
+class _Compiled(jinja2.BytecodeCache):
+    """Compiled templates, kept while the program runs: an application that is made anew need not compile them again."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._known.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._known[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = _Compiled()
+
+
 def setup_templates(app: web.Application, settings: Settings) -> None:
     env = aiohttp_jinja2.setup(
         app,
@@ -51,6 +68,7 @@ def setup_templates(app: web.Application, settings: Settings) -> None:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_COMPILED,
     )
     env.globals.update({kind.__name__: kind for kind in _ENUMS}, LEVELS=states.LEVEL_LABELS)
     env.globals.update(office=settings.office, portal=settings.portal, Permission=Permission)
