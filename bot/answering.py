@@ -272,9 +272,13 @@ async def _said_more(
 
 
 async def _over_limit(session: AsyncSession, message: Incoming, settings: Settings, now: datetime) -> bool:
-    since, channel, room = now - MINUTE, message.channel, message.room_id
-    in_room = await store.count_asked(session, since, channel=channel, room_id=room)
+    in_room, of_member = await store.count_asked(
+        session,
+        now - MINUTE,
+        channel=message.channel,
+        room_id=message.room_id,
+        member_hash=_member(message),
+    )
     if message.private:
         return in_room >= settings.answers_private
-    of_member = await store.count_asked(session, since, channel=channel, member_hash=_member(message))
     return in_room >= settings.answers_per_group or of_member >= settings.answers_per_person

@@ -71,9 +71,14 @@ SILENT = Outcome("silent")
 
 # Put together once: SQLAlchemy takes longer over a statement than SQLite over its answer.
 _CHANNEL: sa.BindParameter[str] = sa.bindparam("channel")
-_OF_ACCOUNT = sa.select(Account).where(Account.channel == _CHANNEL, Account.name == sa.bindparam("name"))
-_OF_ROOM = sa.select(Group).where(Group.channel == _CHANNEL, Group.room_id == sa.bindparam("room"))
-_OF_PERSON = sa.select(Person).where(Person.channel == _CHANNEL, Person.member_hash == sa.bindparam("member"))
+_KNOWN = (
+    sa.select(Account, Group, Person)
+    .select_from(Account)
+    .outerjoin(Group, sa.and_(Group.channel == _CHANNEL, Group.room_id == sa.bindparam("room")))
+    .outerjoin(Person, sa.and_(Person.channel == _CHANNEL, Person.member_hash == sa.bindparam("member")))
+    .where(Account.channel == _CHANNEL, Account.name == sa.bindparam("account"))
+)
+"""The account that heard a message, and its group and sender where they are known; no row for an unknown account."""
 
 MayAct = Callable[[Incoming, S], bool]
 """False when no handler would do anything with the message."""
@@ -137,17 +142,19 @@ class Router(Generic[S]):
         return SILENT
 
     async def _context(self, session: AsyncSession, message: Incoming, now: datetime) -> Context[S] | None:
-        channel = message.channel
-        account = await session.scalar(_OF_ACCOUNT, {"channel": channel, "name": message.account})
-        if account is None:
+        values = {
+            "channel": message.channel,
+            "account": message.account,
+            "room": None if message.private else message.room_id,
+            "member": member_hash(message.channel, message.sender_id),
+        }
+        known = (await session.execute(_KNOWN, values)).one_or_none()
+        if known is None:
             log.warning(
                 "message for an unknown account", extra={"channel": message.channel, "account": message.account}
             )
             return None
-        in_room = {"channel": channel, "room": message.room_id}
-        group = None if message.private else await session.scalar(_OF_ROOM, in_room)
-        member = member_hash(channel, message.sender_id)
-        person = await session.scalar(_OF_PERSON, {"channel": channel, "member": member})
+        account, group, person = known
         if person is not None and message.private:
             await keep_room(session, person.id, account.id, message.room_id, at=now)
         return Context(session, message, now, account, group, person, self._services)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +31,11 @@ _DIALOG = (
     .order_by(Question.id.desc())
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
+_RECENTLY = sa.select(sa.func.count()).where(Question.asked_at > _SINCE, Question.channel == _CHANNEL)
+_ASKED = sa.select(
+    _RECENTLY.where(Question.room_id == _ROOM).scalar_subquery(),
+    _RECENTLY.where(Question.member_hash == _MEMBER, Question.group_id.is_not(None)).scalar_subquery(),
+)
 
 
 @dataclass(frozen=True)
@@ -57,25 +61,12 @@ async def add_question(session: AsyncSession, question: Question) -> Question:
 
 
 async def count_asked(
-    session: AsyncSession, since: datetime, *, channel: str, room_id: str = "", member_hash: str = ""
-) -> int:
-    """Questions that were answered since then: in one room, or of one member in all groups, or of both."""
-    query = _count_asked(bool(room_id), bool(member_hash))
+    session: AsyncSession, since: datetime, *, channel: str, room_id: str, member_hash: str
+) -> tuple[int, int]:
+    """Questions that were answered since then: in one room, and of one member in all groups."""
     values = {"since": since, "channel": channel, "room": room_id, "member": member_hash}
-    return await session.scalar(query, values) or 0
-
-
-@cache
-def _count_asked(in_room: bool, of_member: bool) -> sa.Select[int]:
-    query = sa.select(sa.func.count()).select_from(Question).where(Question.asked_at > _SINCE)
-    query = query.where(Question.channel == _CHANNEL)
-    if in_room:
-        query = query.where(Question.room_id == _ROOM)
-    if of_member:
-        query = query.where(Question.member_hash == _MEMBER)
-    if of_member and not in_room:
-        query = query.where(Question.group_id.is_not(None))
-    return query
+    in_room, of_member = (await session.execute(_ASKED, values)).one()
+    return in_room, of_member
 
 
 async def list_dialog(
