@@ -40,6 +40,7 @@ from benchmarks import bench_release
 from bot.app import Engine
 from bot.channels.base import Capabilities
 from bot.clock import Clock, SystemClock
+from bot.collector import spare_what_is_loaded
 from bot.database_clock import DatabaseClock
 from bot.messages import Outgoing
 from bot.roles import Part
@@ -101,6 +102,7 @@ async def engine(database: Database, file: Path, scale: float, *parts: Part) -> 
         await clock.measure(database)
     running = Engine(scaled_settings(scale), database, [Witness(file, scale)], [], clock=clock, parts=parts)
     await running.start()
+    spare_what_is_loaded()  # as the program does
     try:
         yield running
     finally:

@@ -28,7 +28,7 @@ class Gaps:
     """`found` None: they are being counted, and are there when the page is opened again."""
 
     found: CoverageGaps | None
-    at: datetime | None = None  # counted then; None: just now
+    at: datetime | None = None  # counted then; None: within the last half minute
 
 
 class GapWatch:

@@ -1,4 +1,4 @@
-"""What many pages show at the same time and seldom changes, read once for all who look within seconds."""
+"""What many pages show at the same time and seldom changes, read once for all who look within half a minute."""
 
 from __future__ import annotations
 
@@ -22,22 +22,28 @@ class Recent:
         self._clock = clock
         self._listening = contextlib.ExitStack()
         self._changed = self._listening.enter_context(events.listen("accounts"))  # what the registry tells senders
+        self._changes = 0
         self._known: dict[Hashable, tuple[Any, datetime]] = {}
 
     async def look(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
-        """What `read` gives, or gave for the same `key` a few seconds ago. Give it only what nobody changes."""
-        now = self._clock.now()
-        if self._changed.is_set():
-            self._changed.clear()
-            self._known.clear()
+        """What `read` gives, or gave for the same `key` within `KEPT`. Whoever gets it must not alter it."""
+        self._notice()
+        now, changes = self._clock.now(), self._changes
         self._known = {each: one for each, one in self._known.items() if now - one[1] < KEPT}
         if key in self._known:
             known: T = self._known[key][0]
             return known
         found = await read()
-        if not self._changed.is_set():  # else nobody knows whether it was read before the change or after it
+        self._notice()
+        if changes == self._changes:  # else nobody knows whether it was read before the change or after it
             self._known[key] = found, now
         return found
+
+    def _notice(self) -> None:
+        if self._changed.is_set():
+            self._changed.clear()
+            self._changes += 1
+            self._known.clear()
 
     def close(self) -> None:
         self._listening.close()

@@ -46,3 +46,17 @@ async def test_what_was_read_during_a_change_is_read_again() -> None:
 
     assert [await recent.look("one", changed_meanwhile) for _ in range(2)] == [1, 2]
     assert await recent.look("one", calls) == 3
+
+
+async def test_another_look_during_a_change_does_not_hide_it() -> None:
+    events, calls = Events(), Counted()
+    recent = Recent(FakeClock(), events)
+
+    async def changed_and_looked_at_meanwhile() -> int:
+        read_before = await calls()
+        events.publish("accounts")
+        await recent.look("other", calls)
+        return read_before
+
+    assert await recent.look("one", changed_and_looked_at_meanwhile) == 1
+    assert await recent.look("one", calls) == 3
