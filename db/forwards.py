@@ -65,13 +65,12 @@ async def list_compared(
 ) -> dict[int, Standing]:
     """Every alert (of `alert_ids`) released after `kept_since` and what it is: live only when it was released after
     `since` and nothing has taken its place."""
-    query, values = _COMPARED, {"kept_since": kept_since, "alerts": alert_ids}
-    if alert_ids is not None:
-        query = _COMPARED_OF
+    if alert_ids is None:
+        rows = await session.execute(_COMPARED, {"kept_since": kept_since})
     else:
-        del values["alerts"]
+        rows = await session.execute(_COMPARED_OF, {"kept_since": kept_since, "alerts": alert_ids})
     found: dict[int, Standing] = {}
-    for alert_id, released_at, outdated in await session.execute(query, values):
+    for alert_id, released_at, outdated in rows:
         current = Standing.LIVE if released_at is not None and released_at >= since else Standing.OLD
         found[alert_id] = Standing.OUTDATED if outdated else current
     return found
