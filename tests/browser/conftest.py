@@ -184,6 +184,10 @@ def desks(request: pytest.FixtureRequest, chromium: Browser, office: Office) -> 
 
     yield open_desk
     for context in contexts:
+        for page in context.pages:
+            page.goto(
+                "about:blank"
+            )  # ends its streams and what it is loading; Chromium once never came back from the close
         context.close()
     troubles = [trouble for desk in opened for trouble in desk.troubles]
     assert troubles == []
