@@ -22,9 +22,9 @@ from bot import alerts
 from bot.alert_texts import AlertTexts
 from bot.channels.base import Capabilities
 from bot.clock import SystemClock
-from bot.collector import spare_what_is_loaded
 from bot.delivery import Delivery
 from bot.events import Events
+from bot.memory import spare_what_is_loaded
 from bot.messages import Outgoing
 from db.models import Delivery as DeliveryRow
 from db.session import Database

@@ -28,10 +28,10 @@ import sqlalchemy as sa
 from bot.alert_texts import AlertTexts
 from bot.app import Services
 from bot.clock import SystemClock
-from bot.collector import spare_what_is_loaded
 from bot.events import Events
 from bot.forwarding import LiveAlerts
 from bot.knowledge import Knowledge
+from bot.memory import spare_what_is_loaded
 from bot.messages import Incoming
 from bot.routing import Router
 from bot.settings import Settings, load_settings

@@ -40,8 +40,8 @@ from benchmarks import bench_release
 from bot.app import Engine
 from bot.channels.base import Capabilities
 from bot.clock import Clock, SystemClock
-from bot.collector import spare_what_is_loaded
 from bot.database_clock import DatabaseClock
+from bot.memory import spare_what_is_loaded
 from bot.messages import Outgoing
 from bot.roles import Part
 from bot.settings import Settings

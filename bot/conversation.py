@@ -91,6 +91,7 @@ _PATTERNS: Final = [
 ] + [
     (Turn(Act.MORE, topic=topic), re.compile(rf"{_SOFT_START}(?:{pattern}){_SOFT_END}")) for topic, pattern in _TOPICS
 ]  # fmt: skip
+_ANY: Final = re.compile("|".join(f"(?:{pattern.pattern})" for _, pattern in _PATTERNS))
 _VAGUE: Final = frozenset(
     [
         "不是",
@@ -128,8 +129,10 @@ def read_turn(text: str) -> Turn | None:
     if number is not None:
         figure = number[1]
         return Turn(Act.NUMBER, number=_NUMERALS.get(figure) or int(figure))
-    turn = next((turn for turn, pattern in _PATTERNS if pattern.fullmatch(bare)), None)
-    return turn if turn is None or bare not in _VAGUE else replace(turn, vague=True)
+    if not _ANY.fullmatch(bare):  # nearly everything: one look instead of one for each pattern
+        return None
+    turn = next(turn for turn, pattern in _PATTERNS if pattern.fullmatch(bare))
+    return replace(turn, vague=True) if bare in _VAGUE else turn
 
 
 def said_uncalled(turn: Turn, past: Past | None) -> bool:

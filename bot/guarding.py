@@ -53,7 +53,7 @@ async def watch(
 
 def may_watch(knowledge: Knowledge, message: Incoming) -> bool:
     """Whether `watch` has something to do."""
-    return not message.private and knowledge.screener.screen(message.text).alarm
+    return not message.private and knowledge.screener.alarms(message.text)
 
 
 async def _warning(

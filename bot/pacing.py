@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.clock import Clock
 
 MINUTE = 60.0
+SAME_INSTANT = 0.0002  # seconds between two looks at clocks that count as one
+LOOKS = 50
+SET_BACK = timedelta(seconds=1)  # a clock that is set back by more was wrong; less is put right now and then
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,10 @@ class Pacer:
         self.limits = limits
         self._clock = clock
         self._zone = zone
-        now, mono = clock.now(), clock.monotonic()
+        self._epoch = datetime.min.replace(tzinfo=UTC)  # the time of day at which the monotonic clock was zero
+        self._look_at_clocks()
+        mono = clock.monotonic()
+        now = self._epoch + timedelta(seconds=mono)
         past = sorted(mono - (now - at).total_seconds() for at in history)
         # Clamped to the present, unless it was planned for later than that.
         starts = (min(start + margin, max(start, mono)) for start in past)
@@ -70,8 +76,21 @@ class Pacer:
         return max(0.0, self.next_start() - self._clock.monotonic())
 
     def planned(self) -> datetime:
-        """The earliest allowed start as a time of day, to be written down before the send."""
-        return self._clock.now() + timedelta(seconds=self.delay())
+        """The earliest allowed start as a time of day, to be written down before the send. However the time of day is
+        put right meanwhile, what is on record never lies closer together than the starts were allowed."""
+        self._look_at_clocks()
+        return self._epoch + timedelta(seconds=self.next_start())
+
+    def _look_at_clocks(self) -> None:
+        """Both at one instant: a process that is held up in between would be wrong by as much."""
+        for _ in range(LOOKS):
+            mono = self._clock.monotonic()
+            now = self._clock.now()
+            if self._clock.monotonic() - mono <= SAME_INSTANT:
+                break
+        epoch = now - timedelta(seconds=mono)
+        if not timedelta() <= self._epoch - epoch < SET_BACK:
+            self._epoch = epoch
 
     async def wait(self, lead: float = 0.0) -> None:
         """Sleep until `lead` seconds before the earliest allowed start."""

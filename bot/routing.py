@@ -24,6 +24,7 @@ from bot.identity import member_hash
 from bot.mentions import Mentions
 from bot.messages import Incoming
 from db import incoming
+from db.dml import insert_row
 from db.models import Account, Group, Person, Reply
 from db.people import keep_room
 from db.session import Database
@@ -171,9 +172,8 @@ class Router(Generic[S]):
                 state=DeliveryState.WAITING,
                 created_at=context.now,
             )
-            context.session.add(reply)
+            await insert_row(context.session, reply)
             if names_sender(message, outcome.reply):
-                await context.session.flush()
                 self._mentions.remember(reply.id, message.sender_id)
         await context.session.run_sync(
             lambda inner: incoming.record_outcome(

@@ -245,8 +245,9 @@ class Sender:
         await self._pacer.wait()
         if not self.lease.lasts(self._margin):
             raise OutcomeUnknown("账号租约已到期")
+        start = self._pacer.planned()
         self._pacer.started()
-        await self._database.share(marks.record_sends, (self.account.id, self._clock.now(), False))
+        await self._database.share(marks.record_sends, (self.account.id, start, False))
 
     async def _message(self, claim: Claim) -> Outgoing:
         alert_id = claim.alert_id

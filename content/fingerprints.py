@@ -133,6 +133,8 @@ class AlertIndex:
         kept_text = kept(text[:_MAX_LENGTH])
         folded = joined(kept_text)
         sequence = grams(folded)
+        if len(sequence) < _MIN_SHARED:  # most of what people say
+            return Message(text, kept_text, folded, sequence, [], 0), []
         distinct = dict.fromkeys(sequence)
         postings = list(map(self._postings.get, distinct))
         candidates = self._candidates(postings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from math import exp, sqrt
 from operator import itemgetter
 from typing import Final
@@ -53,26 +53,54 @@ class Voices:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is known of a text before it is compared with the library's examples, which costs as much again.
+
+    ``text`` is normalised; ``hits``: phrases found, of all types; ``phrases``: what they add up to by type, in nats;
+    ``leaning``: how it sounds against everyday talk at large; ``fraud``: the most that ``Match.fraud`` can be.
+    """
+
+    text: str
+    hits: tuple[Hit, ...]
+    phrases: Mapping[str, float]
+    leaning: Leaning
+    fraud: float
+
+
+@dataclass(frozen=True)
 class Match:
     """What a text is about.
 
-    ``text`` is normalised. ``fraud``: probability that it is about fraud at all; ``ranked``: (type id, probability),
-    best first; ``hits``: phrases found, of all types; ``evidence``: those of the best type added up, in nats;
-    ``leaning``: how it sounds against everyday talk at large.
+    ``text`` is normalised. ``fraud``: probability that it is about fraud at all; ``hits``: phrases found, of all types;
+    ``evidence``: those of the best type added up, in nats; ``leaning``: how it sounds against everyday talk at large.
+    ``ids`` and ``odds``: all types and their odds against the best one, which stands at ``first``.
     """
 
     text: str
     fraud: float
-    ranked: tuple[tuple[str, float], ...]
     hits: tuple[Hit, ...]
     evidence: float
     voices: Voices
     leaning: Leaning
+    ids: tuple[str, ...]
+    odds: Sequence[float]
+    first: int
+
+    @cached_property
+    def ranked(self) -> tuple[tuple[str, float], ...]:
+        """(type id, probability) of the likeliest types, best first."""
+        ranked = sorted(zip(self.ids, self.odds, strict=True), key=_second, reverse=True)[:_RANKED]
+        return tuple((each, self._of_one * odd) for each, odd in ranked)
+
+    @cached_property
+    def _of_one(self) -> float:
+        """Probability of a type at odds of one."""
+        return self.fraud / sum(self.odds)
 
     @property
     def best(self) -> tuple[str, float]:
         """The best type and its probability, 0 to 1."""
-        return self.ranked[0]
+        return self.ids[self.first], self._of_one * self.odds[self.first]
 
     def share(self, place: int) -> float:
         """Probability of the type at ``place`` of the ranking, given that it is fraud at all."""
@@ -81,7 +109,7 @@ class Match:
 
 class Matcher:
     """Matches texts against one library; built once (0.2 s), then read-only. It remembers the last text: whoever answers
-    and whoever screens ask about the same one."""
+    and whoever screens ask about the same one. ``outlook`` is for whoever can often do without ``match``."""
 
     def __init__(
         self,
@@ -100,13 +128,14 @@ class Matcher:
         self._finder = PhraseFinder(types, ordinary, read)
         self._resemblance = Resemblance(
             [
-                *([*_texts_of(fraud_type, read)] for fraud_type in types),
                 [(line, 1.0) for line in ordinary],
                 *(_texts_in_voice(types, voice, read) for voice in VOICES),
                 [(line, 1.0) for line in kinds.get("warning", ())],
+                *([*_texts_of(fraud_type, read)] for fraud_type in types),
             ]
         )
         self._last: tuple[str, Match] | None = None
+        self._last_outlook: tuple[str, Outlook] | None = None
 
     def match(self, text: str) -> Match:
         """Normalise ``text`` and rank every type. Total: any text, empty ones included, gets a ``Match``."""
@@ -115,33 +144,42 @@ class Matcher:
             self._last = last = (text, self._match(text))
         return last[1]
 
-    def _match(self, text: str) -> Match:
+    def outlook(self, text: str) -> Outlook:
+        """The quick part of ``match``. Total: any text."""
+        last = self._last_outlook
+        if last is None or last[0] != text:
+            self._last_outlook = last = (text, self._outlook(text))
+        return last[1]
+
+    def _outlook(self, text: str) -> Outlook:
         plain = normalise(text)
         hits = self._finder.find(plain)
         phrases = _evidence(hits)
-        scores = self._resemblance.scores(plain)
-        count = len(self._ids)
-        ordinary, asking, telling, scammer, warning = scores[count:]
-        logits = [_RESEMBLANCE_GAIN * score for score in scores[:count]]
-        for type_id, value in phrases.items():
+        leaning = self._voice_model.leaning(plain)
+        most = _fraud_probability(plain, max(phrases.values(), default=0.0), _VOICE_LIMIT, leaning)
+        return Outlook(plain, tuple(hits), phrases, leaning, most)
+
+    def _match(self, text: str) -> Match:
+        outlook = self.outlook(text)
+        ordinary, asking, telling, scammer, warning, *scores = self._resemblance.scores(outlook.text)
+        logits = [_RESEMBLANCE_GAIN * score for score in scores]
+        for type_id, value in outlook.phrases.items():
             logits[self._places[type_id]] += _PHRASE_GAIN * value
         top = max(logits)
+        first = logits.index(top)
         odds = [exp(logit - top) for logit in logits]
         voices = Voices(asking - ordinary, telling - ordinary, scammer - ordinary, warning - ordinary)
-        evidence = phrases.get(self._ids[logits.index(top)], 0.0)
-        leaning = self._voice_model.leaning(plain)
-        fraud = _fraud_probability(plain, evidence, voices, leaning)
-        share = fraud / sum(odds)
-        ranked = sorted(zip(self._ids, odds, strict=True), key=_second, reverse=True)[:_RANKED]
-        types = tuple((each, share * odd) for each, odd in ranked)
-        return Match(plain, fraud, types, tuple(hits), evidence, voices, leaning)
+        evidence = outlook.phrases.get(self._ids[first], 0.0)
+        voice = max(voices.asking, voices.telling, voices.scammer)
+        fraud = _fraud_probability(outlook.text, evidence, voice, outlook.leaning)
+        return Match(outlook.text, fraud, outlook.hits, evidence, voices, outlook.leaning, self._ids, odds, first)
 
 
-def _fraud_probability(text: str, evidence: float, voices: Voices, leaning: Leaning) -> float:
+def _fraud_probability(text: str, evidence: float, voice: float, leaning: Leaning) -> float:
+    """Grows with the evidence and the voice."""
     if not text:
         return 0.0
     text = text[:LONGEST]
-    voice = max(voices.asking, voices.telling, voices.scammer)
     logit = _UNLESS_TOLD + _LEANING_TELLS * max(leaning) + _PHRASES_TELL * sqrt(evidence)
     logit += _VOICE_TELLS * max(-_VOICE_LIMIT, min(_VOICE_LIMIT, voice))
     if DEMAND.search(text):

@@ -64,7 +64,8 @@ class Resemblance:
     """Scores of a text against the groups it was built from, in their order."""
 
     def __init__(self, groups: Sequence[Iterable[tuple[str, float]]]) -> None:
-        """``groups``: for each, its (normalised text, weight) pairs."""
+        """``groups``: for each, its (normalised text, weight) pairs. Those that say most come first: the integer of a gram
+        that only they have is short."""
         counts = [_count(group) for group in groups]
         self._size = len(groups) * _LANE_BYTES
         self._packed = _Lanes(counts)

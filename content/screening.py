@@ -13,8 +13,9 @@ from typing import Final
 
 from content.cues import REPORT, WARNING
 from content.library import Library
-from content.matching import Match, Matcher
+from content.matching import Match, Matcher, Outlook
 from content.resemblance import LONGEST
+from content.voice_model import Leaning
 
 ALARM_FROM: Final = 0.4
 """Probability from which a message alarms."""
@@ -53,24 +54,45 @@ class Screener:
         """Judge one message. Total: any text."""
         return judge(self.matcher.match(text))
 
+    def alarms(self, text: str) -> bool:
+        """Whether ``screen`` alarms: most messages are let pass before they are compared with any example."""
+        return _may_alarm(self.matcher.outlook(text)) and self.screen(text).alarm
+
 
 def judge(match: Match) -> Screening:
     """The screening of a message that is already matched."""
     score = round(_scam_probability(match), 4)
     enough = len(match.text) >= _SHORTEST or match.evidence >= 1
     alarm = enough and score >= ALARM_FROM and match.fraud >= _LEAST_FRAUD
-    likely = (
+    return Screening(alarm, _likely_types(match) if alarm else (), score)
+
+
+def _likely_types(match: Match) -> tuple[str, ...]:
+    return tuple(
         type_id for place, (type_id, _) in enumerate(match.ranked[:3]) if place == 0 or match.share(place) >= 0.1
     )
-    return Screening(alarm, tuple(likely) if alarm else (), score)
+
+
+def _may_alarm(outlook: Outlook) -> bool:
+    """False when no voice could make it an alarm."""
+    return (
+        outlook.fraud >= _LEAST_FRAUD
+        and round(_probability(outlook.text, outlook.leaning, _LIMIT, _LIMIT), 4) >= ALARM_FROM
+    )
 
 
 def _scam_probability(match: Match) -> float:
-    voices, leaning = match.voices, match.leaning
+    voices = match.voices
+    lead = voices.scammer - max(voices.asking, voices.telling)
+    return _probability(match.text, match.leaning, voices.scammer, lead)
+
+
+def _probability(text: str, leaning: Leaning, voice: float, voice_lead: float) -> float:
+    """Grows with the scammer's voice and with its lead over a resident's."""
     logit = _UNLESS_TOLD + _LEAD_TELLS * _limited(leaning.scammer - max(0.0, leaning.resident))
-    logit += _LEANING_TELLS * _limited(leaning.scammer) + _SCAMMER_TELLS * _limited(voices.scammer)
-    logit += _VOICE_LEAD_TELLS * _limited(voices.scammer - max(voices.asking, voices.telling))
-    text = match.text[:LONGEST]
+    logit += _LEANING_TELLS * _limited(leaning.scammer) + _SCAMMER_TELLS * _limited(voice)
+    logit += _VOICE_LEAD_TELLS * _limited(voice_lead)
+    text = text[:LONGEST]
     if WARNING.search(text):
         logit += _WARNING_TELLS
     if REPORT.search(text):

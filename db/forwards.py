@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from db.alerts import LIVE
+from db.dml import insert_row
 from db.models import Alert, Forward, Reach, Unit
 from db.states import AlertState, Way
 from db.units import in_subtree
@@ -162,8 +163,7 @@ async def add_forward(
         at=at,
         outdated=outdated,
     )
-    session.add(forward)
-    await session.flush()
+    await insert_row(session, forward)
 
 
 async def was_reported(session: AsyncSession, *, alert_id: int, group_id: int) -> bool:

@@ -53,8 +53,7 @@ class GroupCommit:
         self._queue.append(_Piece(future, **what))
         if self._flusher is None or self._flusher.done():
             self._flusher = asyncio.create_task(self._flush(), name="group-commit")
-        # Shielded: a caller that is cancelled while its mark is being committed must not tear the batch.
-        return await asyncio.shield(future)
+        return await future  # a caller that is cancelled takes its own future away and nothing of the batch
 
     async def close(self) -> None:
         """Finish what was asked for."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from db.dml import affected
+from db.dml import affected, insert_row
 from db.models import Group, Lead, Question, Reply, Unit, User
 from db.states import DeliveryState, LeadReason, LeadState
 
@@ -76,8 +76,7 @@ class LeadFigures:
 
 
 async def add_lead(session: AsyncSession, lead: Lead) -> None:
-    session.add(lead)
-    await session.flush()
+    await insert_row(session, lead)
 
 
 async def has_lead(

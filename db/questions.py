@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.dml import affected
+from db.dml import affected, insert_row
 from db.models import Group, Question, Unit
 from db.states import AnswerKind, Feedback
 
@@ -55,8 +55,7 @@ class QuestionRow:
 
 
 async def add_question(session: AsyncSession, question: Question) -> Question:
-    session.add(question)
-    await session.flush()
+    await insert_row(session, question)
     return question
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
@@ -17,11 +16,11 @@ from bot.app import Engine
 from bot.background import leave
 from bot.channels.local_people import sync_rooms
 from bot.clock import Clock, SystemClock
-from bot.collector import spare_what_is_loaded
 from bot.database import open_ready
 from bot.database_clock import DatabaseClock
 from bot.errors import UserError
 from bot.logs import set_up_logs
+from bot.memory import give_back_now_and_then, share_arenas, spare_what_is_loaded
 from bot.metrics import watch_database
 from bot.presence import process_name, require_alone
 from bot.roles import ALL, Part
@@ -38,7 +37,6 @@ from handlers.web.status import create_status
 # How long the event loop keeps Python to itself while a thread of SQLite waits to hand over what it has read. With Python's
 # 5 ms a page of thirty statements waited 150 ms and more as soon as the loop was busy.
 SWITCH_SECONDS = 0.0005
-M_ARENA_MAX, ARENAS = -8, 2  # malloc.h
 
 
 @contextlib.asynccontextmanager
@@ -133,7 +131,9 @@ async def serve(settings: Settings, parts: Collection[Part] = ALL) -> None:
         if not stop.is_set():
             spare_what_is_loaded()
             print(_greeting(engine, address), flush=True)
+        giving_back = asyncio.create_task(give_back_now_and_then(), name="memory")
         await stop.wait()
+        giving_back.cancel()
     print("已停止", file=sys.stderr, flush=True)
 
 
@@ -159,16 +159,9 @@ def run(
         settings = load_settings()
         set_up_logs(settings, process_name())
         sys.setswitchinterval(SWITCH_SECONDS)
-        _share_arenas()
+        share_arenas()
         runner.run(serve(settings, parts))
     leave()
-
-
-def _share_arenas() -> None:
-    """Let all threads take memory from two places. With a place for each, as glibc has it, a program with a thread for
-    each of its SQLite connections keeps more and more of what it has freed."""
-    with contextlib.suppress(OSError, AttributeError):  # not on glibc
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
 
 
 def parts_of(roles: Sequence[str]) -> frozenset[Part]:

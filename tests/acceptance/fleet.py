@@ -140,7 +140,8 @@ async def prove(database: Database, alert: Alert, groups: int, *, unknown: int) 
         arrived = await local_arrivals(session, rendered_text(alert, SETTINGS))
     async with database.snapshot() as session:
         checks = await check_invariants(session, SETTINGS)
-    assert [check for check in checks if not check.holds] == []
+    broken = [check for check in checks if not check.holds]
+    assert not broken, broken
     assert set(arrived.values()) == {1}, "twice"
     assert len(arrived) + in_doubt == groups
     assert in_doubt <= unknown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -45,6 +45,52 @@ async def test_day_budget_ends_at_midnight_of_the_office() -> None:
     clock = JumpingClock()  # 09:00
     starts = await _starts(Pacer(Limits(0, 1000, 2), clock, ZONE), clock, [0] * 5)
     assert starts == pytest.approx([0, 0, 15 * 3600, 15 * 3600, 39 * 3600])
+
+
+class UneasyClock(JumpingClock):
+    """Its time of day is put right by some milliseconds, and the process is held up between looks at it."""
+
+    def __init__(self, right: list[float], held_up: list[float]) -> None:
+        super().__init__()
+        self.right, self.held_up = right, held_up
+
+    def now(self) -> datetime:
+        if self.held_up:
+            self.advance(self.held_up.pop())
+        return super().now() + timedelta(seconds=self.right[0])
+
+    def monotonic(self) -> float:
+        if self.held_up:
+            self.advance(self.held_up.pop())
+        return super().monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds + 1e-6)  # nobody wakes exactly in time
+
+
+@h(max_examples=60, deadline=None)
+@given(
+    right=st.lists(st.floats(-0.1, 0.1), min_size=1, max_size=20), held_up=st.lists(st.floats(0, 0.05), max_size=200)
+)
+async def test_what_is_on_record_keeps_the_gap_too(right: list[float], held_up: list[float]) -> None:
+    clock = UneasyClock(right, held_up)
+    pacer = Pacer(Limits(0.25, 1000, 1000), clock, ZONE)
+    record = []
+    while len(clock.right) > 1:
+        clock.right.pop(0)
+        await pacer.wait(lead=0.02)
+        record.append(pacer.planned())
+        await pacer.wait()
+        pacer.started()
+    assert all(later - earlier >= timedelta(seconds=0.25 - 0.0004) for earlier, later in pairwise(record))
+
+
+async def test_a_time_of_day_that_was_wrong_is_believed_when_it_is_set() -> None:
+    clock = UneasyClock([3600.0], [])
+    pacer = Pacer(Limits(0.25, 1000, 1000), clock, ZONE)
+    before = pacer.planned()
+    clock.right = [0.0]
+    assert pacer.planned() == before - timedelta(hours=1)
 
 
 @h(max_examples=60, deadline=None)

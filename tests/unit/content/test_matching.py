@@ -43,6 +43,20 @@ def test_hidden_words_are_found() -> None:
         assert matcher.match(hidden).ranked == plain.ranked
 
 
+@settings(deadline=None, max_examples=150)
+@given(ANY_TEXT | CHAT_LIKE)
+def test_the_outlook_is_never_below_the_match(text: str) -> None:
+    matcher = asker().matcher
+    assert matcher.outlook(text).fraud >= matcher.match(text).fraud
+
+
+def test_the_best_type_is_the_first_of_the_ranking() -> None:
+    for text, _ in questions():
+        match = asker().matcher.match(text)
+        assert match.best == match.ranked[0]
+        assert match.fraud <= asker().matcher.outlook(text).fraud
+
+
 def test_everyday_talk_is_not_about_fraud() -> None:
     talk = [
         "今天晚上吃什么",

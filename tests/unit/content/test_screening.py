@@ -67,6 +67,13 @@ def test_questions_and_cries_for_help_do_not_alarm() -> None:
     assert len(alarms) <= 0.03 * len(texts), alarms
 
 
+def test_the_quick_look_says_the_same() -> None:
+    types = library().types.values()
+    talk = [text for lines in ordinary_texts().values() for text in lines]
+    texts = [*talk, *SCAMS, *HONEST, *(text for each in types for _, text in each.examples())]
+    assert [screener().alarms(text) for text in texts] == [screener().screen(text).alarm for text in texts]
+
+
 def test_ordinary_talk_and_warnings_do_not_alarm() -> None:
     alarms = [text for lines in ordinary_texts().values() for text in lines if screener().screen(text).alarm]
     assert alarms == []
@@ -77,4 +84,4 @@ def test_ordinary_talk_and_warnings_do_not_alarm() -> None:
 def test_any_text_is_screened(text: str) -> None:
     screening = screener().screen(text)
     assert 0 <= screening.score <= 1
-    assert screening.alarm == bool(screening.types)
+    assert screening.alarm == bool(screening.types) == screener().alarms(text)
