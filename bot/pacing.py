@@ -58,7 +58,7 @@ class Pacer:
         # Clamped to the present, unless it was planned for later than that.
         starts = (min(start + margin, max(start, mono)) for start in past)
         self._starts: deque[float] = deque(starts, maxlen=limits.per_minute)
-        self._day = now.astimezone(zone).date()
+        self._day = self._day_of(now)
         self._today = today
         self._cards = cards
 
@@ -117,13 +117,17 @@ class Pacer:
             self._starts[-1] = self._clock.monotonic()
 
     def _budget_left(self) -> bool:
-        day = self._clock.now().astimezone(self._zone).date()
-        if day != self._day:
-            self._day, self._today, self._cards = day, 0, 0
+        now = self._clock.now()
+        begin, end = self._day
+        if not begin <= now < end:
+            self._day, self._today, self._cards = self._day_of(now), 0, 0
         return self._today < self.limits.per_day
 
     def _tomorrow(self) -> float:
-        now = self._clock.now().astimezone(self._zone)
-        midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        # Subtracted as instants: the same zone's wall times would miss a change of summer time.
-        return self._clock.monotonic() + (midnight.timestamp() - now.timestamp())
+        return self._clock.monotonic() + (self._day[1] - self._clock.now()).total_seconds()
+
+    def _day_of(self, now: datetime) -> tuple[datetime, datetime]:
+        """Its two midnights by the office's calendar, as instants: wall times would miss a change of summer time."""
+        local = now.astimezone(self._zone)
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        return midnight.astimezone(UTC), (midnight + timedelta(days=1)).astimezone(UTC)

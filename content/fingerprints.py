@@ -19,7 +19,7 @@ from content.match_explaining import Explanation, explanation
 from content.messages import FRAME
 from content.ngrams import alert_numbers, figures, fold, grams, joined, kept
 from content.readings import NO_MATCH, THRESHOLD, UNIT, ForwardMatch, LiveAlert, Message, Reading, judge, read
-from content.stock_phrases import stock_phrases
+from content.stock_phrases import stock_grams
 
 __all__ = ["THRESHOLD", "AlertIndex", "Explanation", "ForwardMatch"]
 
@@ -39,7 +39,7 @@ _FAR_BEHIND: Final = 0.3
 _MAX_LENGTH: Final = 20_000
 """Characters that are read of one message or alert, so that none can hold the bot for long."""
 
-_STOCK: Final = frozenset(gram for phrase in chain(FRAME, stock_phrases()) for gram in grams(fold(phrase)))
+_STOCK: Final = frozenset(stock_grams().union(*(grams(fold(phrase)) for phrase in FRAME)))
 _NOBODYS: Final[dict[str, list[int]]] = {gram: [] for gram in _STOCK}
 
 _Candidate = tuple[int, LiveAlert]

@@ -88,7 +88,11 @@ class _Sounds:
 
     def restore(self, text: str) -> str:
         """``text`` with the words restored; its length does not change."""
-        found = self._automaton.find_matches_as_indexes(text.translate(self._table), overlapping=True)
+        sounds = text.translate(self._table)
+        try:
+            found = self._automaton.find_matches_as_indexes(sounds, overlapping=True)
+        except UnicodeEncodeError:  # half a pair of surrogates
+            found = self._automaton.find_matches_as_indexes(_HALVES.sub("?", sounds), overlapping=True)
         chars: list[str] | None = None
         for number, start, end in found:
             written, word = text[start:end], WORDS[number]
@@ -114,6 +118,7 @@ def _sounds() -> _Sounds:
 
 
 _HAN: Final = re.compile("[\u4e00-\u9fff]")
+_HALVES: Final = re.compile("[\ud800-\udfff]")
 
 
 def restore_words(text: str) -> str:

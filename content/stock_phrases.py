@@ -8,9 +8,10 @@ out; only exhortations are stock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
+from itertools import chain
 from typing import Final
+
+from content.ngrams import GRAM, fold, grams, joined
 
 _CLOSINGS: Final = """
 如遇|若遇|遇到|遇有|如遇到|一旦遇到|一旦发现|如发现|发现 可疑情况|类似情况|疑似诈骗|诈骗|可疑电话|可疑|此类情况|异常情况 请|请及时|请立即|请第一时间|要|应|立即|及时 拨打|致电|联系|报警|咨询|举报
@@ -80,11 +81,15 @@ _RELAYING: Final = """
 """
 
 
-def stock_phrases() -> Iterator[str]:
-    """Yield every stock phrase written out (tens of thousands of short strings, generated in milliseconds)."""
+def stock_grams() -> set[str]:
+    """The 3-grams of every stock phrase, folded. The phrases themselves, some hundred thousand, are never written out:
+    of what stands before a part only the last two characters matter."""
+    found: set[str] = set()
     for line in "".join((_CLOSINGS, _SLOGANS, _TOPIC_SLOGANS, _FRAMES, _RELAYING)).split("\n"):
-        parts = [["" if choice == "_" else choice for choice in part.split("|")] for part in line.split()]
-        # A 3-gram spans at most three neighbouring parts, so windows of three hold every gram of the whole line
-        # at a fraction of the combinations.
-        for start in range(max(1, len(parts) - 2)):
-            yield from map("".join, product(*parts[start : start + 3]))
+        ends = {""}
+        for part in line.split():
+            choices = [fold(choice.replace("_", "")) for choice in part.split("|")]
+            texts = {joined(end + choice) for end in ends for choice in choices}
+            found.update(chain.from_iterable(map(grams, texts)))
+            ends = {text[1 - GRAM :] for text in texts}
+    return found

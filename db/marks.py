@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from db.database_time import DatabaseTime
+from db.ids import Among
 from db.models import Account, Alert, Delivery, Group, Reach, Reply, Send
 from db.states import AccountState, AlertState, ContentKind, DeliveryState, GroupState, ReplyRank, Severity, Way
 
@@ -78,15 +79,11 @@ _REACH, _REPLIES, _SENDS = _table(Reach), _table(Reply), _table(Send)
 _WAITING: Final[sa.ColumnElement[Any]] = sa.literal_column(f"'{DeliveryState.WAITING.value}'")
 
 
-def _many(name: str) -> sa.BindParameter[Any]:
-    return bindparam(name, expanding=True)
-
-
 # ── sent ──
 
 
 def _sent(table: sa.Table, *columns: sa.Column[Any]) -> Any:
-    update = sa.update(table).where(table.c.id.in_(_many("rows")), table.c.state == DeliveryState.SENDING)
+    update = sa.update(table).where(Among(table.c.id, "rows"), table.c.state == DeliveryState.SENDING)
     return update.values(state=DeliveryState.SENT, sent_at=bindparam("now")).returning(*columns)
 
 
@@ -96,7 +93,7 @@ _REACHED = (
     sa.update(_REACH)
     .where(
         _REACH.c.alert_id == bindparam("alert"),
-        _REACH.c.group_id == bindparam("group"),
+        Among(_REACH.c.group_id, "groups"),
         _REACH.c.reached_at.is_(None),
     )
     .values(way=Way.PUSH, reached_at=bindparam("now"))
@@ -105,9 +102,11 @@ _REACHED = (
 
 def reach_by_push(connection: sa.Connection, pairs: Iterable[tuple[int, int]], now: datetime) -> None:
     """The alert reached the group by push, for each (alert id, group id), if nothing reached it before."""
-    rows = [{"alert": alert, "group": group, "now": now} for alert, group in pairs]
-    if rows:
-        connection.execute(_REACHED, rows)
+    groups: dict[int, list[int]] = defaultdict(list)
+    for alert, group in pairs:
+        groups[alert].append(group)
+    for alert, reached in groups.items():
+        connection.execute(_REACHED, {"alert": alert, "groups": reached, "now": now})
 
 
 def _record_sent(connection: sa.Connection, turns: Sequence[Turn]) -> None:
@@ -138,7 +137,7 @@ _HELD: sa.Select[Any] = (
             _ACCOUNTS.c.state == AccountState.ONLINE,
         ).label("may_send"),
     )
-    .where(_ACCOUNTS.c.id.in_(_many("accounts")))
+    .where(Among(_ACCOUNTS.c.id, "accounts"))
     .order_by(_ACCOUNTS.c.id)
     .with_for_update(read=True)
 )
@@ -179,7 +178,7 @@ def _next_reply() -> sa.Select[Any]:
     return (
         sa.select(_REPLIES.c.id, _REPLIES.c.account_id, _REPLIES.c.room_id, _REPLIES.c.text)
         .join_from(_ACCOUNTS, _REPLIES, _REPLIES.c.id == first)
-        .where(_ACCOUNTS.c.id.in_(_many("accounts")), _REPLIES.c.state == DeliveryState.WAITING)
+        .where(Among(_ACCOUNTS.c.id, "accounts"), _REPLIES.c.state == DeliveryState.WAITING)
         .with_for_update(of=_REPLIES, skip_locked=True)
     )
 
@@ -197,7 +196,7 @@ def _next_delivery(*, cards: bool) -> sa.Select[Any]:
             line.c.account_id == _ACCOUNTS.c.id,
             line.c.state == _WAITING,
             alert.c.state == AlertState.RUNNING,
-            alert.c.severity.in_(_many("severities")),
+            alert.c.severity.in_(bindparam("severities", expanding=True)),
             alert.c.expires_at > bindparam("planned"),
             sa.or_(line.c.not_before.is_(None), line.c.not_before <= bindparam("now")),
             sa.true() if cards else alert.c.kind != ContentKind.LINK,
@@ -222,7 +221,7 @@ def _next_delivery(*, cards: bool) -> sa.Select[Any]:
         .join_from(_ACCOUNTS, _DELIVERIES, _DELIVERIES.c.id == first)
         .join(_ALERTS, _ALERTS.c.id == _DELIVERIES.c.alert_id)
         .join(_GROUPS, _GROUPS.c.id == _DELIVERIES.c.group_id)
-        .where(_ACCOUNTS.c.id.in_(_many("accounts")), _DELIVERIES.c.state == _WAITING)
+        .where(Among(_ACCOUNTS.c.id, "accounts"), _DELIVERIES.c.state == _WAITING)
         .with_for_update(of=_DELIVERIES, skip_locked=True)
     )
 

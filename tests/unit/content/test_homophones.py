@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pypinyin import Style, lazy_pinyin
 
@@ -107,6 +107,7 @@ def test_the_table_of_readings_agrees_with_pypinyin() -> None:
 
 @settings(deadline=None, max_examples=200)
 @given(ANY_TEXT | st.text(alphabet="刷单丹但贷待款代微薇信兼职鸡蛋旦验证码吗正", max_size=60))
+@example("但\ud800款")
 def test_restoring_keeps_the_length_and_is_stable(text: str) -> None:
     once = restore_words(text)
     assert len(once) == len(text)
