@@ -47,11 +47,13 @@ class Among(FunctionElement[bool]):
 
 @compiles(Among, "postgresql")
 def _postgresql(element: Among, compiler: Any, **options: Any) -> str:
-    column, ids = (compiler.process(each, **options) for each in element.clauses)
-    return f"{column} = ANY ({ids})"
+    column, ids = element.clauses
+    return str(compiler.process(column == sa.func.any(ids), **options))
 
 
 @compiles(Among, "sqlite")
 def _sqlite(element: Among, compiler: Any, **options: Any) -> str:
-    column, ids = (compiler.process(each, **options) for each in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({ids}))"
+    column, ids = element.clauses
+    return str(
+        compiler.process(column.in_(sa.select(sa.func.json_each(ids).table_valued("value").c.value)), **options)
+    )
