@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from bot.clock import SystemClock
 from bot.database import open_ready
@@ -24,6 +24,7 @@ from bot.settings import load_settings
 from db.states import GroupMode, Role
 from tests.factories import make_account, make_group, make_person, make_unit, make_user
 
+expect.set_options(timeout=15_000)  # a machine that runs three tests and their programs at a time is not quick
 ROOT = Path(__file__).parents[2]
 PASSWORD = "heart-guard-2026"
 WIDTHS = {"desk": (1280, 800), "phone": (390, 844)}
@@ -187,7 +188,7 @@ def desks(request: pytest.FixtureRequest, chromium: Browser, office: Office) -> 
         for page in context.pages:
             page.goto(
                 "about:blank"
-            )  # ends its streams and what it is loading; Chromium once never came back from the close
+            )  # ends its streams and what it loads; Chromium once never came back from the close
         context.close()
     troubles = [trouble for desk in opened for trouble in desk.troubles]
     assert troubles == []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Desk, fill, running
 
@@ -154,6 +154,18 @@ def test_it_is_used_by_keyboard_alone_and_read_aloud(desks: Desks, sites: Sites)
     expect(page.locator(".mine")).to_have_count(1)  # a new line, not sent
     page.keyboard.press("Enter")
     expect(page.locator(".menu button").first).to_be_visible()
+
+
+def test_nothing_typed_is_lost_while_the_page_is_still_loading(desks: Desks, sites: Sites) -> None:
+    page = desks(sites.office).page
+    held: list[Route] = []
+    page.route("**/static/ask.js*", lambda route: held.append(route))
+    page.goto(f"{sites.office}/ask", wait_until="commit")
+    expect(page.get_by_label("您的问题")).to_be_disabled()
+    expect(page.get_by_role("button", name="发送")).to_be_disabled()
+    held[0].continue_()
+    say(page, ASKED)  # as soon as it can be typed
+    expect(page.locator(".answer h2")).to_have_text("刷单返利")
 
 
 def test_the_dialog_opens_on_another_site_by_one_line(desks: Desks, sites: Sites) -> None:

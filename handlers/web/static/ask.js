@@ -230,4 +230,6 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && window.parent !== window) window.parent.postMessage("xinfang-close", "*");
 });
+// Until here nothing could be sent: what is typed on a slow connection must not be lost.
+for (const control of form.elements) control.disabled = false;
 if (window.parent === window && matchMedia("(hover: hover)").matches) field.focus();
