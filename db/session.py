@@ -45,17 +45,16 @@ class Database:
             {"async_creator": creator(self.url.database or "")} if self.is_sqlite else {"pool_pre_ping": True}
         )
         options["json_deserializer"] = orjson.loads  # histograms are read by the hundred
-        self.engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=10, **options)
+        # What was used last goes out first: it has the pages that are wanted in its cache, and the others need none.
+        pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 10, "pool_use_lifo": True}
+        self.engine = create_async_engine(self.url, **pool, **options)
         if self.is_sqlite:
             sa.event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
             self._batches = create_async_engine(
                 self.url.set(drivername="sqlite+inplace"), pool_size=1, max_overflow=0
             )
             self._glances = create_async_engine(
-                self.url.set(drivername="sqlite+glance"),
-                pool_size=pool_size,
-                max_overflow=10,
-                json_deserializer=orjson.loads,
+                self.url.set(drivername="sqlite+glance"), json_deserializer=orjson.loads, **pool
             )
             for engine in (self._batches, self._glances):
                 sa.event.listen(engine.sync_engine, "connect", _prepare_in_place)
