@@ -13,9 +13,8 @@ demo: $(VENV)/.ready $(if $(findstring wechaty,$(ARGS)),gateway)
 run: $(VENV)/.ready
 	@$(BIN)/python bot.py run $(ARGS)
 
-# Three at a time on two processors: a third of the time a test waits for a clock, a page or another process.
 test: lint browser gateway accessibility
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

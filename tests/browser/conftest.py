@@ -24,7 +24,7 @@ from bot.settings import load_settings
 from db.states import GroupMode, Role
 from tests.factories import make_account, make_group, make_person, make_unit, make_user
 
-expect.set_options(timeout=15_000)  # a machine that runs three tests and their programs at a time is not quick
+expect.set_options(timeout=15_000)  # a machine that runs several tests and their programs at a time is not quick
 ROOT = Path(__file__).parents[2]
 PASSWORD = "heart-guard-2026"
 WIDTHS = {"desk": (1280, 800), "phone": (390, 844)}
