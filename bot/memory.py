@@ -20,8 +20,7 @@ GIVE_BACK_SECONDS = 300.0
 def share_arenas() -> None:
     """Let all threads take memory from two places. With a place for each, as glibc has it, a program with a thread for
     each of its SQLite connections keeps more and more of what it has freed."""
-    with contextlib.suppress(OSError, AttributeError):  # not on glibc
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
+    _tell_malloc("mallopt", M_ARENA_MAX, ARENAS)
 
 
 def spare_what_is_loaded() -> None:
@@ -35,10 +34,10 @@ def spare_what_is_loaded() -> None:
 async def give_back_now_and_then() -> None:
     """Until it is cancelled: glibc keeps pages that were freed between others, some 10 MiB after a few minutes."""
     while True:
-        await in_background(_give_back)
+        await in_background(lambda: _tell_malloc("malloc_trim", 0))
         await asyncio.sleep(GIVE_BACK_SECONDS)
 
 
-def _give_back() -> None:
+def _tell_malloc(what: str, *values: int) -> None:
     with contextlib.suppress(OSError, AttributeError):  # not on glibc
-        ctypes.CDLL(None).malloc_trim(0)
+        ctypes.CDLL(None)[what](*values)

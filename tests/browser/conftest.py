@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from bot.clock import SystemClock
 from bot.database import open_ready
@@ -24,7 +24,6 @@ from bot.settings import load_settings
 from db.states import GroupMode, Role
 from tests.factories import make_account, make_group, make_person, make_unit, make_user
 
-expect.set_options(timeout=15_000)  # a machine that runs several tests and their programs at a time is not quick
 ROOT = Path(__file__).parents[2]
 PASSWORD = "heart-guard-2026"
 WIDTHS = {"desk": (1280, 800), "phone": (390, 844)}
@@ -186,9 +185,8 @@ def desks(request: pytest.FixtureRequest, chromium: Browser, office: Office) -> 
     yield open_desk
     for context in contexts:
         for page in context.pages:
-            page.goto(
-                "about:blank"
-            )  # ends its streams and what it loads; Chromium once never came back from the close
+            # Ends its streams and what it loads; Chromium once never came back from the close.
+            page.goto("about:blank")
         context.close()
     troubles = [trouble for desk in opened for trouble in desk.troubles]
     assert troubles == []
